@@ -1,0 +1,1 @@
+"""Plans, calls tools, ties sentences to evidence."""

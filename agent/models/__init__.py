@@ -1,0 +1,1 @@
+"""The models that drive the agent: embedded, and any OpenAI-compatible endpoint."""

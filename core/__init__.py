@@ -1,0 +1,1 @@
+"""What everyone may know: types, ports, errors, settings and the artifact store. Imports nothing of ours."""

@@ -1,0 +1,93 @@
+"""Seams between rooms. A tool that needs search is given a `Retriever`; it never imports one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.types import Artifact, NewArtifact, Passage
+
+
+class Encoder(Protocol):
+    """Sentences to unit vectors.
+
+    Contract:
+      * `encode` returns float32 of shape (len(texts), dimension), rows of L2 norm 1, in the order given.
+      * The same text gives the same vector whatever else is in the batch, to 1e-5.
+      * `identity` names the model and the hash of its weights; an index built with another one is refused.
+    """
+
+    @property
+    def identity(self) -> str:
+        """Model name and weights hash, as written into an index manifest."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode sentences or passages."""
+        ...
+
+
+@dataclass(frozen=True)
+class SearchFilters:
+    """Exact conditions, applied before ranking."""
+
+    year_from: int | None = None
+    year_to: int | None = None
+    corpora: tuple[str, ...] = ()
+    include_retracted: bool = False
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """Passages by relevance, best first, and what was searched.
+
+    `passages` is empty when nothing passes the relevance gate; `searched` then still says where was looked
+    ("95 documents in 'starter'"), `best_rejected` what came nearest.
+    """
+
+    passages: tuple[Passage, ...]
+    searched: str
+    best_rejected: str = ""
+    index: str = ""
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+class Retriever(Protocol):
+    """Search over literature.
+
+    Contract: filters are exact; results are passages whose `text` equals the stored document at `span`.
+    """
+
+    def search(self, query: str, k: int, filters: SearchFilters | None = None) -> SearchOutcome:
+        """At most `k` passages that bear on the query, best first; none when nothing does."""
+        ...
+
+
+class ArtifactStore(Protocol):
+    """Files of one session, addressed by handle."""
+
+    def add(self, content: Path | bytes, new: NewArtifact, suffix: str) -> Artifact:
+        """Take a copy of the content; the same content with the same description gives the same handle."""
+        ...
+
+    def get(self, handle: str) -> Artifact:
+        """The description of an artifact; `UnknownHandle` names what there is."""
+        ...
+
+    def path(self, handle: str) -> Path:
+        """Where its content lies, read-only."""
+        ...
+
+    def list(self) -> tuple[Artifact, ...]:
+        """All artifacts in the order they came."""
+        ...

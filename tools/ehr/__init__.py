@@ -1,0 +1,1 @@
+"""Reading and predicting from health records."""

@@ -1,0 +1,39 @@
+"""Which tools there are: an explicit list, looked up by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from core.errors import CallError
+from tools.base import Tool
+
+
+class Registry:
+    """Tools by name, in the order given. Two of one name are an error when it is built."""
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        self._tools = {tool.spec.name: tool for tool in tools}
+        names = [tool.spec.name for tool in tools]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"Tool names must be unique, got twice: {', '.join(twice)}")
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(self._tools.values())
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+    def names(self) -> tuple[str, ...]:
+        """All tool names."""
+        return tuple(self._tools)
+
+    def get(self, name: str) -> Tool:
+        """The tool of that name.
+
+        Raises:
+            CallError: there is none; the message lists the names.
+        """
+        if name not in self._tools:
+            raise CallError(f"There is no tool {name!r}. The tools are: {', '.join(self._tools)}.")
+        return self._tools[name]
