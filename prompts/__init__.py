@@ -17,7 +17,7 @@ class Prompt(Frozen):
     template_hash: str
 
 
-def load(name: str, **variables: str) -> Prompt:
+def load(name: str, /, **variables: str) -> Prompt:
     """Render `templates/<name>.md`, whose variables are written `$variable`.
 
     Raises:
