@@ -1,0 +1,36 @@
+"""`consilium fracture grade`: vertebral heights and Genant grades from files."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Grade and print a table or JSON; with --out, `report.json` and `figure.png` are written there."""
+    from tools.imaging.fractures.files import grade_files
+
+    ct = Path(arguments.ct) if arguments.ct else None
+    if arguments.out:
+        report = grade_files(ct, Path(arguments.mask), Path(arguments.out), arguments.numbering)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            report = grade_files(ct, Path(arguments.mask), Path(folder), arguments.numbering)
+    if arguments.json:
+        print(report.model_dump_json())
+        return 0
+    print(f"{'level':6} {'grade':>5}  {'shape':10} {'ant/mid/post mm':>18}  {'expected mm':>18}  {'loss %':>14}")
+    for level in report.levels:
+        heights, expected, loss = level.heights_mm, level.expected_mm, level.rhlv
+        print(
+            f"{level.level:6} {level.grade:>5}  {level.shape:10} "
+            f"{heights.pre:5.1f} {heights.mid:5.1f} {heights.post:5.1f}   "
+            f"{expected.pre:5.1f} {expected.mid:5.1f} {expected.post:5.1f}   "
+            f"{100 * loss.pre:4.0f} {100 * loss.mid:4.0f} {100 * loss.post:4.0f}"
+        )
+        for warning in level.warnings:
+            print(f"       {warning}")
+    for skipped in report.skipped:
+        print(f"{skipped.level:6} not graded: {skipped.reason}")
+    return 0
