@@ -93,8 +93,9 @@ def _read_batch(path: Path) -> Iterator[Question]:
         except ValidationError as error:
             fault = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in fault["loc"]) or "the line"
+            shape = '{"id", "text", "sample", "attach"}'
             raise FileError(
-                f'Line {number} of {path.name!r}: {where}: {fault["msg"]}. Each line is {{"id", "text", "sample", "attach"}}.'
+                f"Line {number} of {path.name!r}: {where}: {fault['msg']}. Each line is {shape}."
             ) from error
 
 
