@@ -161,16 +161,11 @@ def test_genant_thresholds_are_those_of_the_grading() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "pairs"),
-    [
-        (VERSE, {8: "T1", 19: "T12", 20: "L1", 1: "C1", 7: "C7", 24: "L5", 25: "L6"}),
-        (TOTALSEGMENTATOR, {26: "S1", 27: "L5", 31: "L1", 32: "T12", 43: "T1", 44: "C7", 50: "C1"}),
-    ],
+    ("table", "values"),
+    [(VERSE, (1, 7, 8, 19, 20, 24, 25)), (TOTALSEGMENTATOR, (26, 27, 31, 32, 43, 44, 50))],
+    ids=["VerSe", "TotalSegmentator"],
 )
-def test_vertebra_numbers_in_the_card_are_those_of_the_code(table: dict[int, str], pairs: dict[int, str]) -> None:
+def test_vertebra_numbers_in_the_card_are_those_of_the_code(table: dict[int, str], values: tuple[int, ...]) -> None:
     text = BY_ID["vertebra-numbering"].text
-    for value, level in pairs.items():
-        assert table[value] == level
-        assert str(value) in numbers(text)
-        if table is TOTALSEGMENTATOR:
-            assert f"{value} is {level}" in text
+    for value in values:
+        assert re.search(rf"\b{value} is {table[value]}\b", text), value
