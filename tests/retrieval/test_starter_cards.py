@@ -144,16 +144,6 @@ def test_a_figure_told_twice_is_the_same(definition: str, system: str, figures: 
     assert figures <= numbers(BY_ID[system].text)
 
 
-def test_measurements_repeated_between_definitions_agree() -> None:
-    def mentions(figure: str) -> set[str]:
-        return {card.id for card in DEFINITIONS if figure in numbers(card.text)}
-
-    assert mentions("0.837") == {"auroc", "auprc"}
-    assert mentions("0.882") == {"auprc", "isotonic-venn-abers-conformal"}
-    assert mentions("0.022") == {"calibration", "isotonic-venn-abers-conformal"}
-    assert mentions("1.17") == {"observed-expected", "isotonic-venn-abers-conformal"}
-
-
 def test_genant_thresholds_are_those_of_the_grading() -> None:
     text = BY_ID["genant-grades"].text
     for statement in ("below 20%", "20% to 25%", "25% to 40%", "40% or more"):
