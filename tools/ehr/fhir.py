@@ -211,7 +211,7 @@ def _reference(reference: object) -> str:
 
 
 def _tail(text: str) -> str:
-    """ "Type/id" of a relative or absolute reference, without a version."""
+    """Give "Type/id" of a relative or absolute reference, without a version."""
     return "/".join(text.split("/_history")[0].split("/")[-2:])
 
 

@@ -113,7 +113,7 @@ def _bundle(bundle: Json, depth: int) -> Iterator[Found]:
 
 
 def _deleted(entry: Json) -> str:
-    """ "Type/id" of what this entry of a history or transaction deletes."""
+    """Give "Type/id" of what this entry of a history or transaction deletes."""
     request = obj(entry.get("request"))
     if request.get("method") != "DELETE":
         return ""

@@ -12,6 +12,8 @@ from tools.ehr.fhir_fields import show
 from tools.ehr.record import Entry, Patient, When
 from tools.ehr.times import age_on
 
+_REFUTED = "was considered and refuted: the record says that the patient does not have it"
+
 
 def statement(entry: Entry) -> str:
     """One sentence; it ends with the source in brackets."""
@@ -93,7 +95,7 @@ def _condition(entry: Entry) -> str:
     start = on(entry.start, " since ") if entry.detail("dated") == "onset" else on(entry.start, ", recorded on ")
     tail = _tail(entry, "severity", "site", "onset", "ended", "note")
     if entry.state == "refuted":
-        return f"{entry.text} was considered and refuted: the record says that the patient does not have it{_recorded(entry)}{tail}"
+        return f"{entry.text} {_REFUTED}{_recorded(entry)}{tail}"
     if entry.state == "unconfirmed":
         return f"{entry.text} is recorded as not confirmed ({entry.status}){_recorded(entry)}{tail}"
     if entry.state == "past":
@@ -144,13 +146,14 @@ def _allergy(entry: Entry) -> str:
     text = entry.text or "An unnamed substance"
     tail = _tail(entry, "criticality", "reaction", "note")
     if entry.state == "refuted":
-        return f"Allergy to {text} was considered and refuted: the record says that the patient does not have it{_recorded(entry)}{tail}"
+        return f"Allergy to {text} {_REFUTED}{_recorded(entry)}{tail}"
     kind = entry.detail("kind") or "allergy"
     if is_no_allergy(entry):
         return f"The record states: {text}{_recorded(entry)}{tail}"
     doubt = f" ({entry.status})" if entry.status not in ("", "active", "confirmed") else ""
     named = text if "allerg" in text.lower() or "intoleran" in text.lower() else f"{kind.capitalize()} to {text}"
-    return f"{named} is recorded{doubt}{_recorded(entry)}{tail}"
+    date = on(entry.start, " with onset ") if entry.detail("dated") == "onset" else on(entry.start)
+    return f"{named} is recorded{doubt}{date}{tail}"
 
 
 def is_no_allergy(entry: Entry) -> bool:
@@ -195,7 +198,8 @@ def _procedure(entry: Entry) -> str:
     if entry.state == "recorded":
         until = on(entry.end, " until ") if entry.end and entry.end.day != entry.start.day else ""
         return f"{entry.text} was done{on(entry.start) or ' on an unknown date'}{until}{tail}"
-    return f"{entry.text} is recorded as a procedure with status {_plain(entry.status) or 'unknown'}{on(entry.start, ', dated ')}{tail}"
+    status = _plain(entry.status) or "unknown"
+    return f"{entry.text} is recorded as a procedure with status {status}{on(entry.start, ', dated ')}{tail}"
 
 
 def _encounter(entry: Entry) -> str:
@@ -215,7 +219,8 @@ def _immunization(entry: Entry) -> str:
 
 def _report(entry: Entry) -> str:
     if entry.value is None:
-        return f"{at(entry.start)}the {entry.category} {entry.text!r} was issued without text{_tail(entry, 'results', 'coded')}"
+        listed = _tail(entry, "results", "coded")
+        return f"{at(entry.start)}the {entry.category} {entry.text!r} was issued without text{listed}"
     doubt = f" ({entry.status})" if entry.status in ("preliminary", "partial", "registered") else ""
     quoted = str(entry.value).replace('"', "'")
     return f'{at(entry.start)}the {entry.category} {entry.text!r}{doubt} says: "{quoted}"{_tail(entry, "coded")}'
@@ -231,7 +236,9 @@ def _imaging(entry: Entry) -> str:
 def _plan(entry: Entry) -> str:
     tail = _tail(entry, "activities", "reason")
     status = _plain(entry.status) or "unknown"
-    return f"The care plan {entry.text!r} has status {status}{on(entry.start, ', from ')}{on(entry.end, ' until ')}{tail}"
+    return (
+        f"The care plan {entry.text!r} has status {status}{on(entry.start, ', from ')}{on(entry.end, ' until ')}{tail}"
+    )
 
 
 def _order(entry: Entry) -> str:
@@ -242,11 +249,14 @@ def _order(entry: Entry) -> str:
 
 
 def _family(entry: Entry) -> str:
-    return f"Family history: {entry.detail('relation')} with {entry.text}{on(entry.start, ', recorded on ')}{_tail(entry, 'onset')}"
+    recorded = on(entry.start, ", recorded on ")
+    return f"Family history: {entry.detail('relation')} with {entry.text}{recorded}{_tail(entry, 'onset')}"
 
 
 def _device(entry: Entry) -> str:
-    return f"Device of the patient: {entry.text}, status {_plain(entry.status) or 'unknown'}{_tail(entry, 'made', 'note')}"
+    return (
+        f"Device of the patient: {entry.text}, status {_plain(entry.status) or 'unknown'}{_tail(entry, 'made', 'note')}"
+    )
 
 
 def _plain(status: str) -> str:

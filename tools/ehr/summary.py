@@ -1,0 +1,65 @@
+"""The overview of a record: active conditions, current medicines, allergies, and the newest of the usual values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tools.ehr.query import Reply, answer, not_documented
+from tools.ehr.record import Category, Entry
+from tools.ehr.statements import is_no_allergy
+
+KEY_VALUES = (
+    "blood pressure",
+    "BMI",
+    "creatinine",
+    "eGFR",
+    "haemoglobin",
+    "HbA1c",
+    "bone density",
+    "vitamin D",
+    "smoking",
+)
+_SHOWN = 12
+
+
+def overview(facts: Sequence[Entry]) -> Reply:
+    """What stands in the record now. Where it is silent on conditions, medicines or allergies, that is said."""
+    conditions = _now(facts, "condition")
+    medicines = _now(facts, "medication")
+    allergies = [entry for entry in facts if entry.category == "allergy" and entry.state not in ("past", "refuted")]
+    values = list(_values(facts))
+    said = [
+        _list("Active conditions", conditions) or not_documented(facts, "active conditions").summary,
+        _list("Current medicines", medicines) or not_documented(facts, "current medicines").summary,
+        _allergies(allergies) or not_documented(facts, "allergies").summary,
+    ]
+    if values:
+        said.append(answer(values, "observations", which="latest").summary)
+    return Reply(" ".join(said), (*conditions, *medicines, *allergies, *values))
+
+
+def _now(facts: Sequence[Entry], category: Category) -> list[Entry]:
+    return [entry for entry in reversed(facts) if entry.category == category and entry.state == "current"]
+
+
+def _list(heading: str, entries: Sequence[Entry]) -> str:
+    names = list(dict.fromkeys(entry.text for entry in entries))
+    if not names:
+        return ""
+    more = "; and others" if len(names) > _SHOWN else ""
+    return f"{heading} in the record: {'; '.join(names[:_SHOWN])}{more}."
+
+
+def _allergies(entries: Sequence[Entry]) -> str:
+    if entries and all(is_no_allergy(entry) for entry in entries):
+        return f"On allergies the record states: {'; '.join(dict.fromkeys(entry.text for entry in entries))}."
+    return _list("Allergies", [entry for entry in entries if not is_no_allergy(entry)])
+
+
+def _values(facts: Sequence[Entry]) -> Iterable[Entry]:
+    seen: set[str] = set()
+    for name in KEY_VALUES:
+        for entry in answer(facts, "observations", name, "latest").entries:
+            if entry.category == "observation" and entry.source not in seen:
+                seen.add(entry.source)
+                yield entry
