@@ -14,9 +14,17 @@ from tools.ehr.concept_table import CONCEPTS, SITES, Concept
 from tools.ehr.record import Code, Entry
 
 _WORD = re.compile(r"[^\W_]+(?:[-.'][^\W_]+)*")
-_EMPTY = frozenset(
-    ["a", "about", "active", "all", "allergic", "allergies", "allergy", "an", "and", "any", "at", "blood", "by", "case", "cases", "check", "checked", "condition", "conditions", "count", "current", "currently", "diagnosed", "diagnosis", "discontinued", "disease", "do", "documented", "does", "drug", "drugs", "earliest", "ever", "evidence", "find", "first", "for", "former", "from", "get", "give", "had", "has", "have", "he", "her", "his", "history", "i", "in", "inactive", "info", "information", "is", "it", "know", "known", "lab", "laboratory", "labs", "last", "latest", "level", "levels", "list", "me", "measurement", "measurements", "medical", "medication", "medications", "medicine", "medicines", "mention", "mentioned", "most", "my", "new", "newest", "of", "old", "on", "ongoing", "or", "our", "past", "patient", "patient's", "patients", "present", "previous", "prior", "problem", "problems", "reading", "readings", "recent", "record", "recorded", "records", "resolved", "result", "results", "said", "say", "score", "serum", "she", "show", "status", "stopped", "takes", "taking", "tell", "test", "tests", "that", "the", "their", "them", "there", "these", "they", "this", "to", "trend", "trends", "value", "values", "was", "were", "what", "when", "which", "with"]
-)
+_EMPTY_WORDS = """
+a about active all allergic allergies allergy an and any at blood by case cases check checked condition
+conditions count current currently diagnosed diagnosis discontinued disease do documented does drug drugs
+earliest ever evidence find first for former from get give had has have he her his history i in inactive info
+information is it know known lab laboratory labs last latest level levels list me measurement measurements
+medical medication medications medicine medicines mention mentioned most my new newest of old on ongoing or our
+past patient patient's patients present previous prior problem problems reading readings recent record recorded
+records resolved result results said say score serum she show status stopped takes taking tell test tests that
+the their them there these they this to trend trends value values was were what when which with
+"""
+_EMPTY = frozenset(_EMPTY_WORDS.split())
 """Words of a question that name nothing to look for."""
 _SYSTEMS = {"loinc": "loinc", "snomed": "snomed", "icd10": "icd-10", "rxnorm": "rxnorm"}
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.types import Finding
@@ -71,6 +71,27 @@ _STATE_WORDS: dict[str, tuple[State, ...]] = {
 }
 
 
+_PARTS: dict[str, About] = {
+    **dict.fromkeys(("medication", "medications", "medicine", "medicines", "meds", "drug", "drugs"), "medications"),
+    **dict.fromkeys(("pill", "pills", "tablets", "prescription", "prescriptions"), "medications"),
+    **dict.fromkeys(("condition", "conditions", "diagnosis", "diagnoses", "disease", "diseases"), "conditions"),
+    **dict.fromkeys(("allergy", "allergies", "allergic"), "allergies"),
+    **dict.fromkeys(("observation", "observations", "labs", "lab", "laboratory", "vital", "vitals"), "observations"),
+    **dict.fromkeys(("procedure", "procedures", "operation", "operations", "surgery", "surgeries"), "procedures"),
+    **dict.fromkeys(("visit", "visits", "encounter", "encounters", "appointment", "appointments"), "encounters"),
+    **dict.fromkeys(("hospitalisation", "hospitalization", "admission", "admissions", "consultation"), "encounters"),
+    **dict.fromkeys(("immunization", "immunizations", "immunisations", "immunisation"), "immunizations"),
+    **dict.fromkeys(("vaccine", "vaccines", "vaccination", "vaccinations", "shots"), "immunizations"),
+    **dict.fromkeys(("timeline", "history"), "timeline"),
+}  # fmt: skip
+"""Words that name a part of the record and nothing within it."""
+
+LONG = 40
+"""Entries that a timeline shows with its observations."""
+
+_SAID = 8
+
+
 @dataclass(frozen=True)
 class Reply:
     """What answers a question: entries in the order to show them, trends, and a summary built only from these."""
@@ -87,17 +108,31 @@ def answer(facts: Sequence[Entry], about: About, name: str = "", which: Which = 
     Args:
         facts: all entries of the patient.
         about: part of the record that is asked for.
-        name: what is asked for within it; empty for all of it.
+        name: what is asked for within it; empty for all of it. Several names may be joined by commas or "and".
         which: all, the latest, or the first.
         record: handle of the record, for the findings.
     """
-    ask = concepts.understand(name)
+    about, ask = settle(about, name)
     if ask.empty:
         return _unnamed(facts, about, name, which, record)
     hits = _named(facts, about, ask)
     if not hits:
-        return _nearest(facts, about, ask)
-    return _reply(hits, _groups(hits, ask), which, record, "")
+        return _elsewhere(facts, about, ask, which, record)
+    reply = _reply(hits, _groups(hits, ask), which, record, "")
+    if all(entry.category == "family history" for entry in hits) and "family" not in ask.words:
+        silence = not_documented(facts, f"{ask.said} of the patient")
+        return replace(reply, summary=f"{silence.summary} {reply.summary}")
+    return reply
+
+
+def settle(about: About, name: str) -> tuple[About, Ask]:
+    """Name the part of the record: "operations" asks for procedures, whatever part was given with it."""
+    ask = concepts.understand(name)
+    said = name.lower().split()
+    if ask.concepts or ask.code or any(word not in _PARTS for word in ask.words):
+        return about, ask
+    named = next((_PARTS[word] for word in said if word in _PARTS), None)
+    return (named if named and about in ("summary", "timeline", named) else about), Ask(ask.said)
 
 
 def _unnamed(facts: Sequence[Entry], about: About, name: str, which: Which, record: str) -> Reply:
@@ -111,8 +146,17 @@ def _unnamed(facts: Sequence[Entry], about: About, name: str, which: Which, reco
     if not hits:
         return not_documented(facts, subject)
     if about == "timeline" and which == "all":
-        return Reply(_statements(hits[-3:][::-1]), tuple(reversed(hits)))
+        return _timeline(hits)
     return _reply(hits, _by_text(hits), which, record, about)
+
+
+def _timeline(hits: Sequence[Entry]) -> Reply:
+    """Newest first. A long one leaves out observations and says so."""
+    shown = [entry for entry in hits if entry.category != "observation"] if len(hits) > LONG else list(hits)
+    shown = shown or list(hits)
+    left = len(hits) - len(shown)
+    notes = (f"{left} observations are not listed in this timeline; ask for them by name.",) if left else ()
+    return Reply(f"The newest entries: {_statements(shown[-3:][::-1])}", tuple(reversed(shown)), notes=notes)
 
 
 def not_documented(facts: Sequence[Entry], subject: str) -> Reply:
@@ -122,17 +166,36 @@ def not_documented(facts: Sequence[Entry], subject: str) -> Reply:
 
 
 def _named(facts: Sequence[Entry], about: About, ask: Ask) -> list[Entry]:
-    """Entries that are what was asked for; failing that, entries that mention it."""
-    wanted = CATEGORIES.get(about, ())
-    for text_of in (concepts.main_text, concepts.side_text):
-        found = [entry for entry in facts if concepts.fits(entry, ask, text_of(entry) if ask.words else "")]
-        if text_of is concepts.side_text:
-            found = [entry for entry in facts if _mentions(entry, ask)]
-        proper = [entry for entry in found if entry.category in wanted]
-        hits = found if about in _WHOLE or not proper else proper
+    """Entries that are what was asked for; failing that, entries that mention it. Within the part asked for."""
+    wanted = CATEGORIES.get(about) if about not in _WHOLE else None
+    part = [entry for entry in facts if wanted is None or entry.category in wanted]
+    for test in (_is, _is_any, _mentions):
+        hits = [entry for entry in part if test(entry, ask)]
         if hits:
             return hits
     return []
+
+
+def _is(entry: Entry, ask: Ask) -> bool:
+    return concepts.fits(entry, ask, concepts.main_text(entry) if ask.words else "")
+
+
+def _is_any(entry: Entry, ask: Ask) -> bool:
+    """For several things in one breath: "creatinine and eGFR"."""
+    several = len(ask.concepts) > 1 and any(concepts.is_a(entry, concept) for concept in ask.concepts)
+    words = tuple(word for word in ask.words)
+    return several and concepts.words_fit(words, concepts.main_text(entry))
+
+
+def _elsewhere(facts: Sequence[Entry], about: About, ask: Ask, which: Which, record: str) -> Reply:
+    """Not in the part asked for: what the rest of the record says of it, told apart from an answer."""
+    hits = _named(facts, "summary", ask) if about not in _WHOLE else []
+    nearest = _nearest(facts, about, ask)
+    if not hits or (about == "allergies" and nearest.entries):
+        return nearest
+    reply = _reply(hits, _groups(hits, ask), which, record, "")
+    lead = f"Under {about} the record does not document {ask.said} (searched {searched(facts)}). Elsewhere it says:"
+    return replace(reply, summary=f"{lead} {reply.summary}")
 
 
 def _mentions(entry: Entry, ask: Ask) -> bool:
@@ -261,9 +324,16 @@ def _summary(entries: Sequence[Entry], trends: Sequence[Finding]) -> str:
 
 
 def _newest(observed: Sequence[Entry]) -> str:
-    groups = _by_text(sorted(observed, key=lambda entry: (entry.start.time is not None, str(entry.start.text))))
-    latest = [pick[0] for _, group in groups if (pick := _pick(group, "latest"))]
-    return _statements(latest[:6])
+    """The newest of each quantity, the most recent first."""
+    groups = _by_text(sorted(observed, key=_moment))[::-1]
+    latest = [entry for _, group in groups for entry in _pick(group, "latest")]
+    latest.sort(key=_moment, reverse=True)
+    more = " Further values are in the table." if len(latest) > _SAID else ""
+    return f"{_statements(latest[:_SAID])}{more}" if latest else ""
+
+
+def _moment(entry: Entry) -> float:
+    return entry.start.time.timestamp() if entry.start.time else float("-inf")
 
 
 def _listed(entries: Sequence[Entry]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from tools.ehr.query import Reply, answer, not_documented
 from tools.ehr.record import Category, Entry
-from tools.ehr.statements import is_no_allergy
+from tools.ehr.statements import is_no_allergy, statement
 
 KEY_VALUES = (
     "blood pressure",
@@ -34,7 +34,7 @@ def overview(facts: Sequence[Entry]) -> Reply:
         _allergies(allergies) or not_documented(facts, "allergies").summary,
     ]
     if values:
-        said.append(answer(values, "observations", which="latest").summary)
+        said.extend(statement(entry) for entry in values)
     return Reply(" ".join(said), (*conditions, *medicines, *allergies, *values))
 
 
