@@ -293,7 +293,7 @@ _CONDITIONS = (
     Concept(
         "chronic kidney disease",
         ("chronic kidney disease", "ckd", "kidney disease", "renal failure", "kidney failure", "renal disease"),
-        r"chronic (?:kidney|renal)|\bckd\b|(?:kidney|renal) (?:disease|failure|insufficiency)",
+        r"chronic (?:kidney|renal)|\bckd\b(?!-epi)|(?:kidney|renal) (?:disease|failure|insufficiency)",
         _of("snomed", "709044004 433144002 700378005 700379002 431857002 433146000 431855005 431856006")
         + _of("icd10", "N18 N19"),
     ),
@@ -405,6 +405,13 @@ _MEDICINES = (
             "blood pressure medication",
             "blood pressure medicine",
             "blood pressure tablets",
+            "blood pressure medications",
+            "blood pressure medicines",
+            "blood pressure pills",
+            "blood pressure meds",
+            "bp meds",
+            "bp medication",
+            "bp medications",
             "antihypertensive",
             "antihypertensives",
         ),

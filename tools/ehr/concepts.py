@@ -23,6 +23,7 @@ medical medication medications medicine medicines mention mentioned most my new 
 past patient patient's patients present previous prior problem problems reading readings recent record recorded
 records resolved result results said say score serum she show status stopped takes taking tell test tests that
 the their them there these they this to trend trends value values was were what when which with
+meds pill pills tablets
 """
 _EMPTY = frozenset(_EMPTY_WORDS.split())
 """Words of a question that name nothing to look for."""
@@ -133,6 +134,8 @@ def all_codes(entry: Entry) -> tuple[Code, ...]:
 def main_text(entry: Entry) -> str:
     """What an entry is: its name, display names, components, site, kind of imaging, and text of a report."""
     said = [entry.text, *(code.display for code in entry.codes), *(part.text for part in entry.parts)]
+    if entry.category == "family history":
+        said.append("family history")
     said += [entry.detail("site"), entry.detail("modality"), entry.detail("relation")]
     if entry.category in ("report", "document", "observation") and isinstance(entry.value, str):
         said.append(entry.value)

@@ -132,7 +132,7 @@ def settle(about: About, name: str) -> tuple[About, Ask]:
     if ask.concepts or ask.code or any(word not in _PARTS for word in ask.words):
         return about, ask
     named = next((_PARTS[word] for word in said if word in _PARTS), None)
-    return (named if named and about in ("summary", "timeline", named) else about), Ask(ask.said)
+    return (named if named and (named != "timeline" or about == "summary") else about), Ask(ask.said)
 
 
 def _unnamed(facts: Sequence[Entry], about: About, name: str, which: Which, record: str) -> Reply:

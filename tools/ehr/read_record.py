@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.types import Evidence, Table, TableRow, ToolProvenance, ToolResult
 from tools.base import Accepts, Card, ToolContext, ToolSpec
 from tools.ehr.fhir import read_fhir
-from tools.ehr.query import About, Reply, Which, answer
+from tools.ehr.query import About, Reply, Which, answer, settle
 from tools.ehr.record import Entry, Patient, Record
 from tools.ehr.statements import as_event, patient_event, value_text
 from tools.ehr.summary import overview
@@ -22,6 +22,8 @@ MAX_EVENTS = 40
 """Events in one result: what a person reads and a language model can hold; the rest is counted in a warning."""
 
 _CACHED_RECORDS = 4
+_PERSON = {"age", "aged", "sex", "gender", "birth", "born", "birthday", "birthdate", "demographics", "date", "year"}
+"""Words that ask for the person described, not for an entry."""
 
 
 class ReadRecordParams(BaseModel):
@@ -116,12 +118,12 @@ class ReadRecord:
         patient = choose_patient(record, params.patient)
         facts = facts_of(record, patient)
         name = (params.name or "").strip()
-        if params.about == "summary" and not name:
-            reply = overview(facts)
-        else:
-            reply = answer(facts, params.about, name, params.when, artifact.handle)
-        about_patient = params.about == "summary" and not name
-        return _result(reply, record, patient, facts, artifact.handle, about_patient)
+        about, ask = settle(params.about, name)
+        if ask.words and set(ask.words) <= _PERSON and not ask.concepts:
+            return _result(Reply(""), record, patient, facts, artifact.handle, True)
+        whole = about == "summary" and ask.empty
+        reply = overview(facts) if whole else answer(facts, about, name, params.when, artifact.handle)
+        return _result(reply, record, patient, facts, artifact.handle, whole)
 
     def _read(self, sha256: str, path: Path) -> Record:
         with self._lock:
@@ -142,7 +144,7 @@ def _result(
     shown = reply.entries[:MAX_EVENTS]
     lead = [patient_event(patient, last_time(facts), handle)] if about_patient else []
     evidence: list[Evidence] = [*lead, *reply.trends, *(as_event(entry, handle) for entry in shown)]
-    summary = " ".join([*(item.statement for item in lead), reply.summary])
+    summary = " ".join([*(item.statement for item in lead), reply.summary]).strip()
     offset = len(evidence) - len(shown)
     return ToolResult(
         summary=summary,
