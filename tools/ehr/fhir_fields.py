@@ -17,6 +17,7 @@ from tools.ehr.times import read_time
 Json = Mapping[str, object]
 
 TEXT_LIMIT = 400
+_REPEATED = 80
 _NOTHING: Json = {}
 _SPACES = re.compile(r"\s+")
 _HIDDEN = re.compile(
@@ -36,11 +37,18 @@ _UNITS = {
 }
 
 
-@lru_cache(maxsize=16384)
 def clean(text: str, limit: int = TEXT_LIMIT) -> str:
     """One line of visible text, at most `limit` characters, cut with an ellipsis."""
+    return _clean_short(text, limit) if len(text) <= _REPEATED else _clean(text, limit)
+
+
+def _clean(text: str, limit: int) -> str:
     text = _SURROGATES.sub("\ufffd", _HIDDEN.sub("", _SPACES.sub(" ", text))).strip()
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+_clean_short = lru_cache(maxsize=8192)(_clean)
+"""Display names and codes repeat a thousandfold; free text does not and is not kept."""
 
 
 def obj(value: object) -> Json:
