@@ -76,12 +76,13 @@ def read_fhir(path: Path, max_bytes: int = MAX_BYTES) -> Record:
     for number, (url, resource) in enumerate(resources, start=1):
         kind = word(resource.get("resourceType"), 64)
         reader = READERS.get(kind)
-        if kind == "Patient" or reader is None or index.owner(resource) is None:
+        owner = index.owner(resource) if reader is not None else None
+        if reader is None or owner is None:
             if kind not in ("Patient", "Medication"):
                 unread[kind] += 1
             continue
         read[kind] += 1
-        at = At(_source(kind, resource, number), index.owner(resource) or "", index.within(url, resource))
+        at = At(_source(kind, resource, number), owner, index.within(url, resource))
         entries.extend(reader(resource, at))
     patients = index.patients()
     if not patients:

@@ -68,7 +68,7 @@ def objects(value: object) -> Iterator[Json]:
 
 def word(value: object, limit: int = TEXT_LIMIT) -> str:
     """A string, cleaned; empty when it is none."""
-    return clean(value, limit) if isinstance(value, str) else ""
+    return clean(value, limit) if value and isinstance(value, str) else ""
 
 
 def number(value: object) -> float | None:

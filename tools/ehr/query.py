@@ -244,7 +244,8 @@ def _groups(hits: Sequence[Entry], ask: Ask) -> list[tuple[str, list[Entry]]]:
         if part.each:
             continue
         own = [entry for entry in left if concepts.is_a(entry, part)]
-        left = [entry for entry in left if entry not in own]
+        taken = set(map(id, own))
+        left = [entry for entry in left if id(entry) not in taken]
         if own:
             groups.append((own[-1].text, own))
     return groups + _by_text(left)
@@ -263,8 +264,8 @@ def _reply(
 ) -> Reply:
     others = [entry for entry in hits if entry.category != "observation"]
     if which != "all":
-        chosen = [entry for _, group in groups for entry in _pick(group, which)]
-        chosen += [entry for kind in _ORDER for entry in _pick([e for e in others if e.category == kind], which)]
+        chosen = [entry for _, group in groups for entry in pick(group, which)]
+        chosen += [entry for kind in _ORDER for entry in pick([e for e in others if e.category == kind], which)]
         ordered = _ordered(chosen)
         return Reply(_summary(ordered, ()), ordered)
     ordered = _ordered(hits)
@@ -276,11 +277,11 @@ def _reply(
         if (units := mixed_units(group))
     )
     if about == "observations":
-        ordered = _latest_first([entry for _, group in groups for entry in _pick(group, "latest")], ordered)
+        ordered = _latest_first([entry for _, group in groups for entry in pick(group, "latest")], ordered)
     return Reply(_summary(ordered, trends), ordered, trends, notes)
 
 
-def _pick(group: Sequence[Entry], which: Which) -> list[Entry]:
+def pick(group: Sequence[Entry], which: Which) -> list[Entry]:
     """The newest or oldest of a group, all that share its time; results without a value count only when alone."""
     usable = [entry for entry in group if entry.state not in ("not done", "planned", "refuted")] or list(group)
     if usable and usable[0].category == "observation":
@@ -325,14 +326,14 @@ def _summary(entries: Sequence[Entry], trends: Sequence[Finding]) -> str:
 
 def _newest(observed: Sequence[Entry]) -> str:
     """The newest of each quantity, the most recent first."""
-    groups = _by_text(sorted(observed, key=_moment))[::-1]
-    latest = [entry for _, group in groups for entry in _pick(group, "latest")]
-    latest.sort(key=_moment, reverse=True)
+    groups = _by_text(sorted(observed, key=moment))[::-1]
+    latest = [entry for _, group in groups for entry in pick(group, "latest")]
+    latest.sort(key=moment, reverse=True)
     more = " Further values are in the table." if len(latest) > _SAID else ""
     return f"{_statements(latest[:_SAID])}{more}" if latest else ""
 
 
-def _moment(entry: Entry) -> float:
+def moment(entry: Entry) -> float:
     return entry.start.time.timestamp() if entry.start.time else float("-inf")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tools.ehr.query import Reply, answer, not_documented
-from tools.ehr.record import Category, Entry
+from tools.ehr import concepts
+from tools.ehr.query import Reply, moment, not_documented, pick
+from tools.ehr.record import Category, Code, Entry
 from tools.ehr.statements import is_no_allergy, statement
 
 KEY_VALUES = (
@@ -57,9 +58,13 @@ def _allergies(entries: Sequence[Entry]) -> str:
 
 
 def _values(facts: Sequence[Entry]) -> Iterable[Entry]:
-    seen: set[str] = set()
-    for name in KEY_VALUES:
-        for entry in answer(facts, "observations", name, "latest").entries:
-            if entry.category == "observation" and entry.source not in seen:
-                seen.add(entry.source)
-                yield entry
+    """The newest of each key value; bone density at each site."""
+    named: dict[tuple[str, tuple[Code, ...]], list[Entry]] = {}
+    for entry in facts:
+        if entry.category == "observation":
+            named.setdefault((entry.text, concepts.all_codes(entry)), []).append(entry)
+    for concept in (item for name in KEY_VALUES for item in concepts.understand(name).concepts):
+        own = [group for group in named.values() if concepts.is_a(group[0], concept)]
+        together = [sorted((entry for group in own for entry in group), key=moment)]
+        for group in own if concept.each else together:
+            yield from pick(group, "latest")
