@@ -334,6 +334,7 @@ def _newest(observed: Sequence[Entry]) -> str:
 
 
 def moment(entry: Entry) -> float:
+    """Seconds since 1970, for sorting; before everything when undated."""
     return entry.start.time.timestamp() if entry.start.time else float("-inf")
 
 
