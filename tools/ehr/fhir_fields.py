@@ -43,6 +43,8 @@ def clean(text: str, limit: int = TEXT_LIMIT) -> str:
 
 
 def _clean(text: str, limit: int) -> str:
+    if text.isascii() and text.isprintable() and len(text) <= limit and "  " not in text:
+        return text.strip()
     text = _SURROGATES.sub("\ufffd", _HIDDEN.sub("", _SPACES.sub(" ", text))).strip()
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 

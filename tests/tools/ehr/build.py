@@ -12,7 +12,7 @@ LOINC = "http://loinc.org"
 SUBJECT: Resource = {"reference": "Patient/pat"}
 
 
-def patient(identity: str = "pat", **more: JsonValue) -> Resource:
+def patient(identity: str = "pat", /, **more: JsonValue) -> Resource:
     return {"resourceType": "Patient", "id": identity, "gender": "female", "birthDate": "1950-03-09", **more}
 
 
@@ -20,7 +20,7 @@ def concept(text: str, code: str = "", system: str = LOINC) -> Resource:
     return {"text": text, "coding": [{"system": system, "code": code, "display": text}]} if code else {"text": text}
 
 
-def resource(kind: str, identity: str = "x1", **more: JsonValue) -> Resource:
+def resource(kind: str, identity: str = "x1", /, **more: JsonValue) -> Resource:
     return {"resourceType": kind, "id": identity, "subject": SUBJECT, **more}
 
 
