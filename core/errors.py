@@ -6,6 +6,7 @@
     │   │   └── TooLarge           a limit of size, slices, pixels or archive expansion
     │   ├── UnknownHandle          no such artifact in this session
     │   ├── UnknownPatient         no such patient in the record
+    │   ├── UnknownConversation    no such conversation of this person
     │   └── SettingError           a setting has a value that is not allowed
     ├── CallError                  the model can correct the call: bad arguments, wrong kind of artifact
     │   └── GateRefusal            the artifact does not fit the tool's parameter
@@ -56,6 +57,10 @@ class UnknownHandle(InputError):  # noqa: N818
 
 class UnknownPatient(InputError):  # noqa: N818
     """No patient with this id in the record."""
+
+
+class UnknownConversation(InputError):  # noqa: N818
+    """No conversation of this id belongs to this person."""
 
 
 class SettingError(InputError):

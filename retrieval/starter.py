@@ -15,7 +15,7 @@ _FILES = ("systems.jsonl", "definitions.jsonl")
 
 def starter_documents() -> list[Document]:
     """All cards."""
-    documents = []
+    documents: list[Document] = []
     for name in _FILES:
         with as_file(files(__package__) / "starter" / name) as path:
             documents += read_jsonl(path)

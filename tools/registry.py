@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from core.errors import CallError
+from core.ports import Retriever
 from tools.base import Tool
 
 
@@ -37,3 +38,13 @@ class Registry:
         if name not in self._tools:
             raise CallError(f"There is no tool {name!r}. The tools are: {', '.join(self._tools)}.")
         return self._tools[name]
+
+
+def standard_tools(retriever: Retriever) -> Registry:
+    """Every tool that ships, in the order a person meets them."""
+    from tools.ehr.read_record import ReadRecord
+    from tools.imaging.fractures.tool import GradeFractures
+    from tools.imaging.show_image import ShowImage
+    from tools.literature.search import SearchLiterature
+
+    return Registry([GradeFractures(), ShowImage(), SearchLiterature(retriever), ReadRecord()])

@@ -1,0 +1,67 @@
+"""From the model's last message to an `Answer`: sentences checked against this turn's evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from langchain_core.messages import AIMessage
+
+from agent.grounding import check_answer
+from agent.ledger import TurnRun
+from agent.middleware import NOTHING_FOUND
+from core.types import Answer, Provenance, Sentence
+
+VERSION = "0.1.0"
+_FAILING = ("not_supported", "contradicted")
+
+
+def build_answer(
+    message: AIMessage, run: TurnRun, *, model: str, endpoint: str, strict: bool, started: datetime, seconds: float
+) -> Answer:
+    """Check every sentence, drop what fails in strict mode, and say what limits the answer."""
+    text = str(message.text)
+    sentences = check_answer(text, run.evidence)
+    kept = tuple(s for s in sentences if s.verdict not in _FAILING) if strict else sentences
+    abstained = bool(message.additional_kwargs.get("abstained")) or text.strip().startswith(NOTHING_FOUND)
+    why = str(message.additional_kwargs.get("why", ""))
+    if abstained and not why:
+        why = _nothing(run)
+    if strict and sentences and not kept:
+        abstained, why = True, "No sentence of the draft was supported by evidence."
+    return Answer(
+        sentences=kept,
+        abstained=abstained,
+        why=why,
+        limits=_limits(run, sentences, kept),
+        tables=tuple(run.tables),
+        figures=tuple(dict.fromkeys(item.handle for item in run.artifacts if item.kind == "image")),
+        provenance=Provenance(
+            model=model,
+            endpoint=endpoint,
+            prompts=run.prompts,
+            tools=tuple(run.provenance),
+            artifacts={item.handle: item.sha256 for item in run.store.list()},
+            started=started,
+            seconds=round(seconds, 3),
+            version=VERSION,
+        ),
+    )
+
+
+def _nothing(run: TurnRun) -> str:
+    places = "; ".join(dict.fromkeys(run.searched))
+    return f"Nothing was found. Searched: {places}." if places else "No tool returned evidence."
+
+
+def _limits(run: TurnRun, before: Sequence[Sentence], after: Sequence[Sentence]) -> tuple[str, ...]:
+    limits = []
+    if len(before) > len(after):
+        limits.append(f"{len(before) - len(after)} of {len(before)} sentences had no support and were removed.")
+    used = {item.artifact for item in run.evidence if item.kind == "finding"}
+    for artifact in run.store.list():
+        if artifact.handle in used and (artifact.simulated or artifact.synthetic):
+            kind = "synthetic: it was generated" if artifact.synthetic else "simulated: it was changed on purpose"
+            limits.append(f"{artifact.handle} is {kind} and does not show a patient as they are.")
+    limits += run.warnings
+    return tuple(dict.fromkeys(limits))

@@ -1,0 +1,69 @@
+"""The composition root: the one place where objects are built from settings."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from agent.assistant import Assistant, ReadyModel
+from core.ports import Retriever, SearchFilters, SearchOutcome
+from core.settings import Settings
+from tools.registry import standard_tools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retrieval.encoders import MiniLM
+    from tools.registry import Registry
+
+
+class _StarterSearch:
+    """The starter index, opened in the background so that the start is quick; the first search waits for it."""
+
+    def __init__(self, settings: Settings, encoder: MiniLM) -> None:
+        self._ready: Future[Retriever] = Future()
+        threading.Thread(target=self._open, args=(settings, encoder), daemon=True, name="open-index").start()
+
+    def search(self, query: str, k: int, filters: SearchFilters | None = None) -> SearchOutcome:
+        """Search once the index is open."""
+        return self._ready.result().search(query, k, filters)
+
+    def _open(self, settings: Settings, encoder: MiniLM) -> None:
+        from retrieval.starter import open_starter
+
+        try:
+            encoder.load()
+            self._ready.set_result(open_starter(settings.home, encoder))
+        except BaseException as error:  # told to whoever searches
+            self._ready.set_exception(error)
+
+
+def build_assistant(settings: Settings) -> Assistant:
+    """Build everything. Quick: weights and indexes load in the background."""
+    from retrieval.encoders import MiniLM
+
+    encoder = MiniLM()
+    registry = standard_tools(_StarterSearch(settings, encoder))
+    return Assistant(settings, registry, _connector(settings, registry, encoder))
+
+
+def _connector(settings: Settings, registry: Registry, encoder: MiniLM) -> Callable[[], ReadyModel]:
+    if settings.model == "embedded":
+        from agent.models.embedded import EmbeddedChatModel
+
+        embedded = ReadyModel(EmbeddedChatModel(registry=registry, encoder=encoder), name="embedded")
+        return lambda: embedded
+    found: list[ReadyModel] = []
+
+    def connect() -> ReadyModel:
+        """Look the endpoint up until it answers once; faults after that show in the turn itself."""
+        from agent.models.endpoint import chat_model, find_endpoint
+
+        if not found:
+            endpoint = find_endpoint(settings)
+            chat = chat_model(endpoint, settings)
+            found.append(ReadyModel(chat, endpoint.model, endpoint.base_url, keeps_data_here=endpoint.is_local))
+        return found[0]
+
+    return connect

@@ -1,0 +1,114 @@
+"""What one turn collects: evidence numbered across its tools, calls, artifacts, tables."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from agent.events import Event, Notice, StepFinished, StepProgress, StepStarted
+from core.store import SessionStore
+from core.types import Artifact, CallRecord, Evidence, Table, TableRow, ToolProvenance, ToolResult
+from tools.runtime import CallRequest, ToolRuntime
+
+ResultCache = dict[str, ToolResult]
+
+
+@dataclass
+class TurnRun:
+    """The running turn. The graph carries it as context, so that nothing of it is checkpointed."""
+
+    store: SessionStore
+    runtime: ToolRuntime
+    emit: Callable[[Event], None]
+    budget: int
+    cache: ResultCache
+    refused_tools: Mapping[str, str] = field(default_factory=dict)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    evidence: list[Evidence] = field(default_factory=list)
+    calls: list[CallRecord] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    provenance: list[ToolProvenance] = field(default_factory=list)
+    searched: list[str] = field(default_factory=list)
+    prompts: dict[str, str] = field(default_factory=dict)
+
+    def call(self, call_id: str, name: str, arguments: Mapping[str, JsonValue]) -> ToolResult:
+        """Run one tool call, or take it from the session's cache; its evidence comes back numbered."""
+        self.emit(StepStarted(call_id=call_id, tool=name, arguments=dict(arguments)))
+        result, record = self._run(call_id, name, arguments)
+        result = self._number(result)
+        self.calls.append(record)
+        self.artifacts += result.artifacts
+        self.provenance.append(result.provenance)
+        self.warnings += [text for text in result.warnings if text not in self.warnings]
+        if result.searched:
+            self.searched.append(result.searched)
+        self.emit(StepFinished(call=record))
+        return result
+
+    def _run(self, call_id: str, name: str, arguments: Mapping[str, JsonValue]) -> tuple[ToolResult, CallRecord]:
+        if len(self.calls) >= self.budget:
+            text = f"The budget of {self.budget} tool calls for one question is used up. Answer with what there is."
+            if len(self.calls) == self.budget:
+                self.emit(Notice(level="warning", text=text))
+            return self._refuse(call_id, name, arguments, text)
+        if name in self.refused_tools:
+            return self._refuse(call_id, name, arguments, self.refused_tools[name])
+        key = self._key(name, arguments)
+        cached = self.cache.get(key)
+        if cached is not None:
+            record = CallRecord(
+                id=call_id, name=name, arguments=dict(arguments), status="done", seconds=0.0,
+                summary=cached.summary, warnings=cached.warnings,
+            )  # fmt: skip
+            return cached, record
+        outcome = self.runtime.call(
+            CallRequest(
+                name, arguments, call_id, self.store, self._progress_of(call_id, name), self.cancelled
+            )
+        )  # fmt: skip
+        if outcome.result.status == "done":
+            self.cache[key] = outcome.result
+        return outcome.result, outcome.record
+
+    def _refuse(
+        self, call_id: str, name: str, arguments: Mapping[str, JsonValue], text: str
+    ) -> tuple[ToolResult, CallRecord]:
+        provenance = ToolProvenance(tool=name, version="", parameters=dict(arguments))
+        result = ToolResult(status="refused", summary=text, provenance=provenance)
+        record = CallRecord(
+            id=call_id, name=name, arguments=dict(arguments), status="refused", seconds=0.0, summary=text
+        )
+        return result, record
+
+    def _progress_of(self, call_id: str, name: str) -> Callable[[float, str], None]:
+        def report(fraction: float, message: str) -> None:
+            self.emit(StepProgress(call_id=call_id, tool=name, fraction=fraction, message=message))
+
+        return report
+
+    def _key(self, name: str, arguments: Mapping[str, JsonValue]) -> str:
+        """The same call on the same files of this session gives the same result."""
+        files = ",".join(f"{artifact.handle}:{artifact.sha256[:12]}" for artifact in self.store.list())
+        return f"{name}|{sorted(arguments.items(), key=lambda item: item[0])!r}|{files if arguments else ''}"
+
+    def _number(self, result: ToolResult) -> ToolResult:
+        offset = len(self.evidence)
+        numbered = tuple(
+            item.model_copy(update={"id": str(offset + position)})
+            for position, item in enumerate(result.evidence, start=1)
+        )
+        self.evidence += numbered
+        self.tables += [_rebase(table, offset) for table in result.tables]
+        return result.model_copy(update={"evidence": numbered})
+
+
+def _rebase(table: Table, offset: int) -> Table:
+    rows = tuple(
+        TableRow(cells=row.cells, evidence=tuple(offset + position for position in row.evidence)) for row in table.rows
+    )
+    return table.model_copy(update={"rows": rows})

@@ -1,0 +1,96 @@
+"""Any OpenAI-compatible endpoint as the agent's model; vLLM is the one we document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+import openai
+from langchain_openai import ChatOpenAI
+
+from core.errors import EndpointError
+from core.settings import LOOPBACK_HOSTS, Settings
+
+_CONNECT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the model is, and which."""
+
+    base_url: str
+    model: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether what is sent stays on this machine."""
+        return urlsplit(self.base_url).hostname in LOOPBACK_HOSTS
+
+
+def find_endpoint(settings: Settings) -> Endpoint:
+    """Ask the endpoint which models it serves and choose one.
+
+    Raises:
+        EndpointError: it is down, too slow, speaks something else, or has several models and none is chosen.
+    """
+    key = settings.api_key.get_secret_value()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    candidates = [settings.model] if settings.model.endswith("/v1") else [f"{settings.model}/v1", settings.model]
+    last = ""
+    for base in candidates:
+        try:
+            reply = httpx.get(f"{base}/models", headers=headers, timeout=httpx.Timeout(10.0, connect=_CONNECT_S))
+            reply.raise_for_status()
+            names = [str(item["id"]) for item in reply.json()["data"]]
+        except httpx.TimeoutException as error:
+            raise EndpointError(f"The model endpoint {base} did not answer within 10 s.") from error
+        except httpx.HTTPStatusError as error:
+            last = f"it answered {error.response.status_code} to GET {base}/models"
+        except httpx.HTTPError as error:
+            raise EndpointError(f"The model endpoint {base} cannot be reached: {error}.") from error
+        except (ValueError, KeyError, TypeError):
+            last = f"its answer to GET {base}/models is not the OpenAI protocol"
+        else:
+            return Endpoint(base, _choose(base, names, settings.model_name))
+    raise EndpointError(f"The model endpoint {settings.model} cannot be used: {last}.")
+
+
+def _choose(base: str, names: list[str], wanted: str) -> str:
+    served = ", ".join(names) or "none"
+    if wanted and wanted not in names:
+        raise EndpointError(f"The endpoint {base} does not serve {wanted!r}. It serves: {served}.")
+    if not wanted and len(names) != 1:
+        raise EndpointError(f"The endpoint {base} serves {served}. Choose one with --model-name.")
+    return wanted or names[0]
+
+
+def chat_model(endpoint: Endpoint, settings: Settings) -> ChatOpenAI:
+    """The chat model; no retries of its own, so that a fault is told at once."""
+    return ChatOpenAI(
+        base_url=endpoint.base_url,
+        model=endpoint.model,
+        api_key=settings.api_key if settings.api_key.get_secret_value() else "none",
+        timeout=httpx.Timeout(settings.endpoint_timeout_s, connect=_CONNECT_S),
+        max_retries=0,
+        streaming=True,
+        stream_usage=False,
+        temperature=0,
+        use_responses_api=False,
+    )
+
+
+def explain(error: Exception, endpoint: str) -> EndpointError | None:
+    """An error of the client library in words a person can act on; None when it is something else."""
+    kept = "The conversation is kept; ask again when the endpoint is back."
+    if isinstance(error, (openai.APITimeoutError, httpx.TimeoutException)):
+        return EndpointError(f"The model endpoint {endpoint} was silent for too long. {kept}")
+    if isinstance(error, (openai.APIConnectionError, httpx.TransportError)):
+        return EndpointError(f"The model endpoint {endpoint} cannot be reached or broke off. {kept}")
+    if isinstance(error, openai.RateLimitError):
+        return EndpointError(f"The model endpoint {endpoint} refuses more requests now (429). {kept}")
+    if isinstance(error, openai.APIStatusError):
+        return EndpointError(f"The model endpoint {endpoint} answered {error.status_code}. {kept}")
+    if isinstance(error, (openai.OpenAIError, ValueError, TypeError, KeyError, AttributeError)):
+        return EndpointError(f"The model endpoint {endpoint} answered something that is not the protocol. {kept}")
+    return None
