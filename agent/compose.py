@@ -1,0 +1,98 @@
+"""The embedded model's answer: statements and quotes of this turn's evidence, each with its number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.types import Evidence, Finding, Passage, RecordEvent, ToolResult
+
+_QUOTES = 3
+_EVENTS = 12
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Text with evidence numbers; `why` is set when there is nothing to tie an answer to."""
+
+    text: str
+    abstained: bool = False
+    why: str = ""
+
+
+def compose(results: Sequence[ToolResult]) -> Draft:
+    """One passage of text over all results of the turn, in the order of the calls."""
+    parts = [_sentences(result) for result in results]
+    lines = [sentence for part in parts for sentence in part]
+    if any(result.evidence for result in results):
+        return Draft(" ".join(lines))
+    searched = "; ".join(dict.fromkeys(result.searched for result in results if result.searched))
+    why = f"Nothing was found. Searched: {searched}." if searched else " ".join(lines)
+    return Draft(" ".join(lines), abstained=True, why=why)
+
+
+def _sentences(result: ToolResult) -> list[str]:
+    if result.status != "done":
+        return [_told(result)]
+    if not result.evidence:
+        return [_closed(result.summary)]
+    findings = [item for item in result.evidence if isinstance(item, Finding)]
+    passages = [item for item in result.evidence if isinstance(item, Passage)]
+    events = [item for item in result.evidence if isinstance(item, RecordEvent)]
+    grades = [item for item in findings if item.name == "genant_grade"]
+    others = [item for item in findings if item not in grades and item.name not in _BEHIND_THE_GRADE]
+    shown: Sequence[Evidence] = [*others, *events]
+    return [
+        *_grades(grades),
+        *(_stated(item) for item in shown[:_EVENTS] if not isinstance(item, Passage)),
+        *(_quoted(item) for item in passages[:_QUOTES]),
+    ]
+
+
+_BEHIND_THE_GRADE = ("height", "rhlv", "expected_height")
+"""Measurements that a grade's statement already carries."""
+
+
+def _grades(grades: list[Finding]) -> list[str]:
+    """Deformed levels one by one, worst first; the rest in one sentence per image."""
+    deformed = sorted((item for item in grades if _grade(item) >= 1), key=lambda item: -_grade(item))
+    lines = [_stated(item) for item in deformed]
+    for artifact in dict.fromkeys(item.artifact for item in grades):
+        whole = [item for item in grades if item.artifact == artifact and _grade(item) == 0]
+        if len(whole) == 1:
+            lines.append(_stated(whole[0]))
+        elif whole:
+            names = [item.where for item in whole]
+            others = "the other graded levels " if any(item.artifact == artifact for item in deformed) else ""
+            listed = f"{', '.join(names[:-1])} and {names[-1]}"
+            marks = "".join(f"[{item.id}]" for item in whole)
+            lines.append(f"In {artifact}, {others}{listed} are Genant grade 0, with a height loss below 20 % {marks}.")
+    return lines
+
+
+def _grade(item: Finding) -> int:
+    return int(item.value) if isinstance(item.value, int | float) else 0
+
+
+def _stated(item: Finding | RecordEvent) -> str:
+    """The statement with its number before the full stop; a statement of several sentences has it after each."""
+    parts = re.split(r"(?<=[.!?])\s+(?=[A-Z])", item.statement.strip())
+    return " ".join(f"{part.rstrip('.')} [{item.id}]." for part in parts)
+
+
+def _quoted(item: Passage) -> str:
+    title = re.sub(r"\s*\([^)]*\)", "", item.title)
+    flagged = f", {', '.join(item.flags)}" if item.flags else ""
+    return f"“{item.quoted_text.strip()}” ({title}{flagged}) [{item.id}]."
+
+
+def _told(result: ToolResult) -> str:
+    """A call that failed is told in its own words, as something about the program."""
+    verb = {"refused": "was refused", "timeout": "was stopped", "cancelled": "was stopped"}.get(result.status, "failed")
+    return f"{result.provenance.tool} {verb}: {_closed(result.summary)}"
+
+
+def _closed(text: str) -> str:
+    text = text.strip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,46 @@
+"""What the embedded model says without evidence: about itself, what is missing, and emergencies."""
+
+from __future__ import annotations
+
+import re
+
+WHO = (
+    "I am Consilium's embedded responder: I quote evidence and generate nothing; connect a vLLM endpoint for free-form "
+    "reasoning. I can grade vertebral heights on a CT with a vertebra mask, show slices of an image, search the local "
+    "literature index, and read a FHIR record."
+)
+OUTSIDE = (
+    "I can only answer from images, records and literature: nothing I searched or measured would support an answer to "
+    "this. I can grade vertebral heights on a CT, show slices, search the local literature index and read a FHIR record."
+)
+EMERGENCY = "If this is an emergency, call your local emergency number now; I am a research tool and cannot help in an emergency."
+_GREETING = re.compile(
+    r"^\W*(hi|hello|hey|good (morning|afternoon|evening)|thanks?|thank you|thx|ok(ay)?|great|bye|goodbye|cheers)\b[\w\s,!.]{0,25}$",
+    re.IGNORECASE,
+)
+_ABOUT_ME = re.compile(
+    r"\b(who|what) are you\b|\bwhat can you (do|help)|\bhow do(es)? (you|this|it) work\b|\bare you (an? )?(ai|human|bot|doctor|real|llm|model)\b|"
+    r"\bwhat (tools|can i ask)|\bhelp\s*[?!.]*$|\bwhat is consilium\b|\bwhich model\b|\bare you (medically )?(certified|approved)\b|\byour name\b",
+    re.IGNORECASE,
+)
+_EMERGENCY = re.compile(
+    r"\b(can'?t|cannot|unable to) breathe\b|\bsuicid|\bkill (myself|himself|herself)\b|\boverdos(e|ed) (just|now|today)|"
+    r"\b(crushing|severe) chest pain\b|\bchest pain (right )?now\b|\bunconscious\b|\bnot breathing\b|\bbleeding (heavily|out)\b|"
+    r"\bhaving a (stroke|heart attack)\b|\banaphyla\w+ (now|right now)|\bwant to die\b|\bcollapsed (just )?now\b",
+    re.IGNORECASE,
+)
+
+
+def is_small_talk(text: str) -> bool:
+    """Greetings and thanks."""
+    return bool(_GREETING.match(text.strip()))
+
+
+def is_about_me(text: str) -> bool:
+    """Questions about the program."""
+    return bool(_ABOUT_ME.search(text))
+
+
+def is_emergency(text: str) -> bool:
+    """Words of someone who needs help now."""
+    return bool(_EMERGENCY.search(text))

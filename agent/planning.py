@@ -1,0 +1,299 @@
+"""The embedded model's plan: ordered tool calls for a question, or what to ask back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from agent import slots
+from agent.models import replies
+from agent.routing import OUTSIDE, Route, Router, clauses_of, cue_score
+from core.types import Artifact
+
+_MAX_VOLUMES = 3
+_FOLLOW_UP = re.compile(
+    r"^\W*(and|what about|how about|now|also|same|no\b|not|instead|i meant|actually|sorry|rather|ok(ay)?,? (and|now)|then)\b|"
+    r"\b(instead|that one|this one|the same|it again|there)\W*$|^\W*why\b.{0,40}$",
+    re.IGNORECASE,
+)
+_CORRECTION = re.compile(r"\b(i meant|no,|not that|instead|rather|actually)\b", re.IGNORECASE)
+_HISTORY = re.compile(r"\b(history|record|chart|documented|past|previous(ly)?|ever had|known)\b", re.IGNORECASE)
+_REFERENT = re.compile(r"\b(it|them|this|that|these|those)\b", re.IGNORECASE)
+_LITERATURE = re.compile(
+    r"\b(literature|papers?|stud(y|ies)|published|evidence|research|defin\w+|guidelines?)\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class PlannedCall:
+    """A tool and its arguments."""
+
+    tool: str
+    arguments: dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Calls to make in order, or a reply that needs none."""
+
+    calls: tuple[PlannedCall, ...] = ()
+    reply: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a plan is made from: the question, what is attached, and the calls of earlier turns, newest last."""
+
+    question: str
+    artifacts: tuple[Artifact, ...] = ()
+    earlier: tuple[PlannedCall, ...] = field(default=())
+
+
+def make_plan(situation: Situation, router: Router) -> Plan:
+    """Plan one turn."""
+    question = situation.question
+    if replies.is_small_talk(question) or replies.is_about_me(question):
+        return Plan(reply=replies.WHO)
+    missing = slots.unknown_handles(question, situation.artifacts)
+    if missing:
+        have = ", ".join(artifact.handle for artifact in situation.artifacts) or "nothing"
+        text = f"{missing[0]} is not attached to this conversation. Please name one of what is attached: {have}."
+        return Plan(reply=text, why=f"{missing[0]} is not attached.")
+    followed = _follow_up(situation, router)
+    if followed is not None:
+        return followed
+    clauses = clauses_of(question)
+    calls: list[PlannedCall] = []
+    asks: list[Plan] = []
+    for clause, route in zip(clauses, router.route(clauses), strict=True):
+        plan = _plan_clause(clause, _settle(clause, route, situation), situation)
+        calls += [call for call in plan.calls if call not in calls]
+        if plan.reply:
+            asks.append(plan)
+    if calls:
+        return Plan(calls=tuple(calls))
+    return asks[0]
+
+
+def _settle(clause: str, route: Route, situation: Situation) -> str:
+    """Rules that outweigh nearness: the literature is named, a record is asked, an image question has an image."""
+    scores = dict(route.scores)
+    if _LITERATURE.search(clause) and cue_score("search_literature", clause) >= 0.4:
+        return "search_literature"
+    kinds = {artifact.kind for artifact in situation.artifacts}
+    if re.search(r"fractur", clause, re.IGNORECASE) and _HISTORY.search(clause):
+        return "read_record"
+    if scores.get(OUTSIDE, 0.0) >= max(score for name, score in scores.items() if name != OUTSIDE):
+        return OUTSIDE
+    best = max((name for name in scores if name != OUTSIDE), key=lambda name: scores[name])
+    if best == "read_record" and "record" not in kinds and _is_general(clause):
+        return "search_literature"
+    if best == "grade_fractures" and _is_general(clause) and not slots.levels(clause):
+        return "search_literature"
+    if scores[best] < 0.3:
+        return "search_literature" if _is_question(clause) and scores.get(OUTSIDE, 0.0) < 0.3 else OUTSIDE
+    return best
+
+
+def _is_general(clause: str) -> bool:
+    """Asks about the world rather than about this patient or image."""
+    specific = (
+        r"\b(she|he|her|his|patient|this|these|my|ct\d|here|attached|scan|image|the (?:spine|ct|vertebrae?|record))\b"
+    )
+    general = r"^\W*(what (?:is|are|does)|how (?:is|are|do|does)|define|explain|why (?:is|are|do|does))\b"
+    return bool(re.search(general, clause, re.IGNORECASE)) and not re.search(specific, clause, re.IGNORECASE)
+
+
+def _is_question(clause: str) -> bool:
+    start = r"^\W*(what|which|who|how|why|when|where|is|are|does|do|can|should|any|tell|explain|find)\b"
+    return clause.rstrip().endswith("?") or bool(re.match(start, clause, re.IGNORECASE))
+
+
+def _plan_clause(clause: str, tool: str, situation: Situation) -> Plan:
+    if tool == OUTSIDE:
+        return Plan(reply=replies.OUTSIDE, why="The question is outside what the tools can find evidence for.")
+    if tool == "search_literature":
+        return Plan(calls=(PlannedCall(tool, {"query": _resolved(clause, situation), **slots.years(clause)}),))
+    if tool == "read_record":
+        return _plan_record(clause, situation)
+    if tool == "grade_fractures":
+        return _plan_grading(clause, situation)
+    if tool == "show_image":
+        return _plan_picture(clause, situation)
+    return Plan(calls=(PlannedCall(tool, {}),))
+
+
+def _resolved(clause: str, situation: Situation) -> str:
+    """The query with "it" replaced by what the rest of the question is about."""
+    whole = situation.question
+    query = re.sub(r"^\W*(and|also|then|please|so)\s+", "", clause, flags=re.IGNORECASE)
+    about_fractures = re.search(r"fractur|vertebra", whole, re.IGNORECASE) or any(
+        call.tool == "grade_fractures" for call in situation.earlier[-2:]
+    )
+    if about_fractures and not re.search(r"fractur|vertebra", query, re.IGNORECASE):
+        if _REFERENT.search(query):
+            return _REFERENT.sub("vertebral fractures", query, count=1)
+        if len(query.split()) < 6:
+            return f"{query} vertebral fractures"
+    return query
+
+
+def _plan_record(clause: str, situation: Situation) -> Plan:
+    records = [artifact for artifact in situation.artifacts if artifact.kind == "record"]
+    if not records:
+        return Plan(
+            reply="No record is attached. Please attach a FHIR record (JSON) or load the sample case.",
+            why="The question is about a patient's record and none is attached.",
+        )
+    chosen = [artifact for artifact in slots.named(clause, situation.artifacts) if artifact.kind == "record"]
+    arguments: dict[str, JsonValue] = {"record": (chosen or records[-1:])[0].handle}
+    arguments.update(slots.record_question(clause))
+    if "patient" not in arguments and (patient := slots.record_question(situation.question).get("patient")):
+        arguments["patient"] = patient
+    return Plan(calls=(PlannedCall("read_record", arguments),))
+
+
+def _plan_grading(clause: str, situation: Situation) -> Plan:
+    named = slots.named(clause, situation.artifacts) or slots.named(situation.question, situation.artifacts)
+    targets = [artifact for artifact in named if artifact.kind in ("volume", "mask")]
+    wrong = [artifact for artifact in named if artifact.kind not in ("volume", "mask")]
+    if wrong and not targets:
+        return _wrong_kind(wrong[0])
+    if not targets:
+        masked = {artifact.of for artifact in situation.artifacts if artifact.kind == "mask"}
+        volumes = [artifact for artifact in situation.artifacts if artifact.kind == "volume"]
+        targets = [volume for volume in volumes if volume.handle in masked] or volumes[-_MAX_VOLUMES:]
+        targets = targets or [artifact for artifact in situation.artifacts if artifact.kind == "mask"]
+    if not targets:
+        films = [artifact for artifact in situation.artifacts if artifact.kind in ("radiograph", "image")]
+        if films:
+            return _wrong_kind(films[-1])
+        return Plan(
+            reply="No image is attached. Please attach a CT of the spine with a vertebra mask (NIfTI or DICOM), or load "
+            "the sample case.",
+            why="Grading needs a CT volume or a vertebra mask, and none is attached.",
+        )
+    levels = slots.levels(clause)
+    calls = []
+    for target in targets[:_MAX_VOLUMES]:
+        arguments: dict[str, JsonValue] = {"mask" if target.kind == "mask" else "image": target.handle}
+        if levels:
+            arguments["levels"] = list(levels)
+        calls.append(PlannedCall("grade_fractures", arguments))
+    return Plan(calls=tuple(calls))
+
+
+def _wrong_kind(artifact: Artifact) -> Plan:
+    text = (
+        f"grade_fractures needs a CT volume of the spine; {artifact.handle} is a {artifact.kind}. Please attach a CT."
+    )
+    return Plan(reply=text, why=text)
+
+
+def _plan_picture(clause: str, situation: Situation) -> Plan:
+    pictures = [a for a in situation.artifacts if a.kind in ("volume", "radiograph", "image")]
+    named = [artifact for artifact in slots.named(clause, situation.artifacts) if artifact in pictures]
+    if not pictures:
+        return Plan(
+            reply="No image is attached. Please attach a CT, a radiograph or a picture, or load the sample case.",
+            why="There is no image to show.",
+        )
+    last = _last_image(situation)
+    films = [artifact for artifact in pictures if artifact.kind != "volume"]
+    if re.search(r"\b(x-?ray|radiograph|film)\b", clause, re.IGNORECASE) and films:
+        named = named or films[-1:]
+    volumes = [artifact for artifact in pictures if artifact.kind == "volume"]
+    target = (named or [a for a in pictures if a.handle == last] or volumes[-1:] or pictures[-1:])[0]
+    arguments: dict[str, JsonValue] = {"image": target.handle}
+    if target.kind == "volume":
+        arguments.update(_picture_slots(clause, situation, target))
+    return Plan(calls=(PlannedCall("show_image", arguments),))
+
+
+def _picture_slots(clause: str, situation: Situation, target: Artifact) -> dict[str, JsonValue]:
+    arguments: dict[str, JsonValue] = {}
+    levels = slots.levels(clause) or (_last_levels(situation) if _REFERENT.search(clause) else [])
+    for name, value in (("plane", slots.plane(clause)), ("window", slots.window(clause)),
+                        ("slice", slots.slice_number(clause)), ("level", levels[0] if levels else None)):  # fmt: skip
+        if value is not None:
+            arguments[name] = value
+    if re.search(r"\bmontage|several slices|all slices|overview\b", clause, re.IGNORECASE):
+        arguments["montage"] = True
+    masks = [a.handle for a in situation.artifacts if a.kind == "mask" and a.of == target.handle]
+    wants = re.search(r"\b(overlay|mask|segmentation|labels?|outline|vertebrae)\b", clause, re.IGNORECASE)
+    if masks and (wants or "level" in arguments):
+        arguments["overlay"] = masks[-1]
+    return arguments
+
+
+def _follow_up(situation: Situation, router: Router) -> Plan | None:
+    """A short question that changes one thing of the last one; None when it stands by itself."""
+    question = situation.question
+    if not situation.earlier or len(question.split()) > 9:
+        return None
+    levels, plane = slots.levels(question), slots.plane(question)
+    window, number = slots.window(question), slots.slice_number(question)
+    named = slots.named(question, situation.artifacts)
+    bare = not any(cue_score(tool, question) >= 0.25 for tool in ("search_literature", "read_record", "show_image"))
+    last = situation.earlier[-1]
+    if not (_FOLLOW_UP.search(question) and (levels or plane or window or number or named) and bare):
+        views = plane or window or number
+        if not (last.tool == "show_image" and views and _FOLLOW_UP.search(question)):
+            return None
+    tool = "show_image" if (plane or window or number is not None) else last.tool
+    if tool not in ("grade_fractures", "show_image"):
+        return None
+    before = next((call for call in reversed(situation.earlier) if call.tool == tool), last)
+    arguments = dict(before.arguments) if before.tool == tool else {"image": _last_image(situation)}
+    if tool == "grade_fractures":
+        return _regrade(situation, arguments, levels, named)
+    arguments.update({k: v for k, v in (("plane", plane), ("window", window), ("slice", number)) if v is not None})
+    if levels:
+        arguments["level"] = levels[0]
+        arguments.pop("slice", None)
+    if number is not None:
+        arguments.pop("level", None)
+    if named:
+        arguments["image"] = named[0].handle
+        arguments.pop("overlay", None)
+    if arguments.get("image") is None:
+        return None
+    return Plan(calls=(PlannedCall(tool, arguments),))
+
+
+def _regrade(situation: Situation, arguments: dict[str, JsonValue], levels: list[str], named: list[Artifact]) -> Plan:
+    """The last grading again, on another level or another image."""
+    images = list(
+        dict.fromkeys(
+            str(call.arguments["image"])
+            for call in situation.earlier[-_MAX_VOLUMES:]
+            if call.tool == "grade_fractures" and call.arguments.get("image")
+        )
+    )
+    if named:
+        images = [artifact.handle for artifact in named if artifact.kind == "volume"] or images
+    base = {name: value for name, value in arguments.items() if name not in ("image", "levels")}
+    wanted: dict[str, JsonValue] = {"levels": list(levels)} if levels else {}
+    if not images:
+        return Plan(calls=(PlannedCall("grade_fractures", {**base, **wanted}),))
+    return Plan(calls=tuple(PlannedCall("grade_fractures", {"image": image, **wanted}) for image in images))
+
+
+def _last_image(situation: Situation) -> str | None:
+    for call in reversed(situation.earlier):
+        if call.arguments.get("image"):
+            return str(call.arguments["image"])
+    return None
+
+
+def _last_levels(situation: Situation) -> list[str]:
+    for call in reversed(situation.earlier):
+        if levels := call.arguments.get("levels"):
+            return [str(level) for level in levels] if isinstance(levels, Sequence) else []
+        if level := call.arguments.get("level"):
+            return [str(level)]
+    return []

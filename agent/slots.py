@@ -1,0 +1,149 @@
+"""What a question names: levels, planes, windows, slices, handles, years, and what it asks of a record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from core.types import Artifact
+
+_ORDINALS = {
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
+    "tenth": 10, "eleventh": 11, "twelfth": 12,
+}  # fmt: skip
+_REGIONS = {"cervical": "C", "thoracic": "T", "dorsal": "T", "lumbar": "L"}
+_LEVEL = re.compile(r"\b(?:vertebra\s+)?([CTLDctld])\s?-?(1[0-3]|[1-9])\b(?!\s*(?:mm|cm|mg|%))")
+_RANGE = re.compile(r"\b([CTL])(1[0-2]|[1-9])\s*(?:-|–|to|through)\s*([CTL])?(1[0-2]|[1-9])\b", re.IGNORECASE)
+_LARGEST = {"C": 7, "T": 12, "L": 6}
+_ORDER = [f"{region}{n}" for region, count in (("C", 7), ("T", 12), ("L", 6)) for n in range(1, count + 1)]
+_HANDLE = re.compile(r"\b(ct|mr|volume|mask|xray|image|cine|record|doc|signal|table)\s?(\d+)\b", re.IGNORECASE)
+_YEAR = re.compile(r"\b(?:(since|from|after|before|until|up to|in))\s+((?:19|20)\d{2})\b", re.IGNORECASE)
+_SLICE = re.compile(r"\bslice\s*(?:number|no\.?|#)?\s*(\d+)\b", re.IGNORECASE)
+
+
+def levels(text: str) -> list[str]:
+    """Vertebral levels named, in order, each once: L1, "first lumbar vertebra", "T11 to L1"."""
+    found: list[str] = []
+    for region, low, region2, high in _RANGE.findall(text):
+        start = f"{region.upper()}{low}"
+        end = f"{(region2 or region).upper()}{high}"
+        if start in _ORDER and end in _ORDER:
+            one, two = sorted((_ORDER.index(start), _ORDER.index(end)))
+            found += _ORDER[one : two + 1]
+    for letter, number in _LEVEL.findall(text):
+        region = "T" if letter.upper() == "D" else letter.upper()
+        if int(number) <= _LARGEST[region]:
+            found.append(f"{region}{number}")
+    for word, number in _ORDINALS.items():
+        for name, region in _REGIONS.items():
+            if re.search(rf"\b{word}\s+{name}\b", text, re.IGNORECASE) and number <= _LARGEST[region]:
+                found.append(f"{region}{number}")
+    return list(dict.fromkeys(found))
+
+
+def plane(text: str) -> str | None:
+    """The plane asked for."""
+    words = {"sagittal": "sagittal", "lateral": "sagittal", "coronal": "coronal", "frontal": "coronal",
+             "axial": "axial", "transverse": "axial", "transaxial": "axial"}  # fmt: skip
+    return next((value for word, value in words.items() if re.search(rf"\b{word}\b", text, re.IGNORECASE)), None)
+
+
+def window(text: str) -> str | None:
+    """The window preset asked for."""
+    words = {"bone": "bone", "bony": "bone", "soft": "soft", "mediastin": "soft", "lung": "lung", "brain": "brain",
+             "full window": "full"}  # fmt: skip
+    return next((value for word, value in words.items() if re.search(rf"\b{word}", text, re.IGNORECASE)), None)
+
+
+def slice_number(text: str) -> int | None:
+    """The slice number asked for."""
+    match = _SLICE.search(text)
+    return int(match.group(1)) if match else None
+
+
+def years(text: str) -> dict[str, int]:
+    """Year limits: "since 2015" and the like."""
+    limits: dict[str, int] = {}
+    for word, year in _YEAR.findall(text):
+        if word.lower() in ("since", "from", "after", "in"):
+            limits["year_from"] = int(year)
+        if word.lower() in ("before", "until", "up to", "in"):
+            limits["year_to"] = int(year)
+    return limits
+
+
+def named(text: str, artifacts: Sequence[Artifact]) -> list[Artifact]:
+    """Artifacts that the words single out: "ct2", "the second scan", "the simulated one", "the other scan"."""
+    by_handle = {artifact.handle: artifact for artifact in artifacts}
+    handles = [f"{stem.lower()}{number}" for stem, number in _HANDLE.findall(text)]
+    found = [by_handle[handle] for handle in handles if handle in by_handle]
+    if found:
+        return found
+    lower = text.lower()
+    volumes = [artifact for artifact in artifacts if artifact.kind == "volume"]
+    if re.search(
+        r"\b(simulated|compressed|twin|altered|changed) (one|ct|scan|case|image|spine|twin)\b|\btwin\b", lower
+    ):
+        return [artifact for artifact in volumes if artifact.simulated]
+    if re.search(r"\b(original|real|unaltered|unchanged)\b", lower):
+        return [artifact for artifact in volumes if not (artifact.simulated or artifact.synthetic)][:1]
+    for word, number in (("first", 1), ("second", 2), ("third", 3)):
+        if re.search(rf"\b{word} (ct|scan|volume|image|one|study)\b", lower) and number <= len(volumes):
+            return [volumes[number - 1]]
+    return []
+
+
+def unknown_handles(text: str, artifacts: Sequence[Artifact]) -> list[str]:
+    """Handles that are written in the question but not attached."""
+    there = {artifact.handle for artifact in artifacts}
+    handles = [f"{stem.lower()}{number}" for stem, number in _HANDLE.findall(text)]
+    return [handle for handle in handles if handle not in there]
+
+
+_ABOUT = (
+    ("allergies", r"allerg|intoleran|adverse react"),
+    ("immunizations", r"vaccin|immuni[sz]|jab"),
+    ("medications", r"medic(?:ine|ation|al therapy)|\bmeds\b|drugs?\b|prescri|tablets?|\bpills?\b|\btaking\b|treated with|is (?:she|he) on"),
+    ("procedures", r"procedure|operation|surger|operated"),
+    ("encounters", r"encounter|admission|admitted|visits?\b|appointments?|hospitali[sz]|seen in"),
+    ("conditions", r"condition|diagnos|problem|comorbid|histor|disease|suffer|fractur|diabet|hypertens|osteopor"),
+    ("observations", r"creatinine|egfr|labs?\b|blood|hemoglobin|haemoglobin|calcium|vitamin d|bmi|weight|height of the patient|"
+                     r"t-score|dxa|bone density|pressure|smok|result|value|measured|level of|potassium|sodium|glucose|hba1c|cholesterol|kidney|renal|pulse|heart rate"),
+    ("timeline", r"timeline|chronolog|everything that happened|over time"),
+)  # fmt: skip
+
+
+def record_question(text: str) -> dict[str, str]:
+    """Arguments of `read_record` but for the record: about, name, when, patient."""
+    lower = text.lower()
+    # "fractures in the history" asks about conditions named fracture, "last creatinine" about one observation.
+    about = next((about for about, pattern in _ABOUT if re.search(pattern, lower)), "summary")
+    arguments = {"about": about}
+    if name := _record_name(lower, about):
+        arguments["name"] = name
+    if re.search(r"\b(last|latest|most recent|current|newest|now)\b", lower) and about == "observations":
+        arguments["when"] = "latest"
+    elif re.search(r"\b(first|earliest|oldest)\b", lower) and about == "observations":
+        arguments["when"] = "first"
+    if patient := re.search(r"\bpatient\s+([\w.-]*\d[\w.-]*)", text):
+        arguments["patient"] = patient.group(1)
+    return arguments
+
+
+_NAMES = (
+    "creatinine", "egfr", "haemoglobin", "hemoglobin", "calcium", "vitamin d", "bmi", "weight", "blood pressure",
+    "smoking", "bone density", "t-score", "dxa", "potassium", "sodium", "glucose", "hba1c", "cholesterol",
+    "kidney function", "renal function", "heart rate", "fracture", "diabetes", "hypertension", "osteoporosis", "asthma",
+    "cancer", "stroke", "heart failure", "myocardial infarction", "copd", "epilepsy", "dementia", "penicillin",
+    "warfarin", "metformin", "aspirin", "insulin", "alendronate", "bisphosphonate", "statin", "anticoagulant",
+)  # fmt: skip
+
+
+def _record_name(lower: str, about: str) -> str | None:
+    name = next((name for name in _NAMES if re.search(rf"\b{re.escape(name)}(?:s|es)?\b", lower)), None)
+    if name or about not in ("observations", "medications", "allergies", "conditions"):
+        return name
+    pattern = r"\b(?:taking|on|allergic to|history of|have|had|has|diagnosed with|last|latest|most recent|level of)\s+(?:any |a |an |the )?([a-z][a-z0-9-]{4,})"
+    generic = r"medic|medication|meds|drug|labs?|result|allerg|condition|problem|diagnos|blood|value|measure|record|patient|test|them|fractur"
+    match = re.search(pattern, lower)
+    return match.group(1) if match and not re.match(generic, match.group(1)) else None
