@@ -9,7 +9,7 @@ from pathlib import Path
 
 def run(arguments: argparse.Namespace) -> int:
     """Grade and print a table or JSON; with --out, `report.json` and `figure.png` are written there."""
-    from tools.imaging.fractures.files import grade_files
+    from tools.imaging.fractures.report import grade_files
 
     ct = Path(arguments.ct) if arguments.ct else None
     if arguments.out:

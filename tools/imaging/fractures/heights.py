@@ -1,0 +1,219 @@
+"""Anterior, middle and posterior height of every vertebra of a mask, and which vertebrae cannot be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from core.errors import FileError
+from tools.imaging.fractures.body import Body, find_body
+from tools.imaging.labels import LEVELS, level_names
+from tools.imaging.volume import Volume
+
+Thirds = tuple[float, float, float]
+"""Anterior, middle, posterior."""
+
+_TRIM = 0.08
+"""Share of the depth left out at front and back: the rounded corners read too short."""
+_STRAY = 0.4
+"""Columns lower than this share of the middle one are the rim, not the body."""
+_OBLIQUE_DEGREES = 35.0
+_THICK_MM = 2.0
+_MIN_VOLUME_SHARE = 0.35
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Heights of one level in mm, and where its centre is (voxel and RAS mm)."""
+
+    level: str
+    value: int
+    heights: Thirds
+    body: Body
+    centre: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """A level that is not graded, and why."""
+
+    level: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Spine:
+    """All levels of a mask from head to foot."""
+
+    measured: tuple[Measured, ...]
+    skipped: tuple[Unmeasured, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Vertebra:
+    level: str
+    value: int
+    box: tuple[slice, ...]
+    centroid: NDArray[np.float64]
+    voxels: int
+    span: float
+
+
+def measure_spine(
+    labels: Volume, names: dict[int, str] | None = None, progress: Callable[[float, str], None] | None = None
+) -> Spine:
+    """Measure every vertebra.
+
+    Args:
+        labels: the mask, whole numbers, RAS.
+        names: value to level; told from the values when absent.
+        progress: called before each level.
+
+    Raises:
+        FileError: the mask has no vertebra, or its numbering runs against the anatomy.
+    """
+    data = _as_labels(labels)
+    vertebrae = _vertebrae(Volume(data, labels.affine), names)
+    _check_order(vertebrae)
+    whole = _has_processes(vertebrae)
+    measured, skipped = [], []
+    for number, vertebra in enumerate(vertebrae):
+        if progress:
+            progress(number / len(vertebrae), f"measuring {vertebra.level}")
+        tangent = _tangent(vertebrae, number)
+        reason = _not_gradable(vertebra, vertebrae, data.shape, labels.spacing_mm, tangent)
+        body = None
+        if not reason:
+            grid = Volume(data, labels.affine)
+            body = find_body(grid, vertebra.value, vertebra.box, tangent, has_processes=whole)
+            reason = "" if body else "no solid vertebral body was found in the mask"
+        heights = third_heights(body) if body else None
+        if body is None or heights is None:
+            skipped.append(Unmeasured(vertebra.level, reason or "its body is too irregular to measure"))
+            continue
+        centre = np.linalg.inv(labels.affine) @ np.append(body.frame.origin, 1.0)
+        x, y, z = (int(v) for v in np.clip(np.round(centre[:3]), 0, np.array(data.shape) - 1))
+        measured.append(Measured(vertebra.level, vertebra.value, heights, body, (x, y, z)))
+    return Spine(tuple(measured), tuple(skipped), _warnings(labels))
+
+
+def third_heights(body: Body) -> Thirds | None:
+    """Mean over central lateral lines of the median column height in each third of the depth."""
+    central = np.abs(body.right) <= body.width / 5
+    depth = body.front - body.back
+    place = (body.anterior - body.back) / depth
+    height = np.where(np.isfinite(body.height), body.height, np.nan)[:, central]
+    inner = height[(place > 0.4) & (place < 0.6)]
+    if not np.isfinite(inner).any():
+        return None
+    height = np.where(height > _STRAY * np.nanmedian(inner), height, np.nan)
+    bounds = ((2 / 3, 1 - _TRIM), (1 / 3, 2 / 3), (_TRIM, 1 / 3))
+    thirds = []
+    for low, high in bounds:
+        part = height[(place >= low) & (place <= high)]
+        lines = [np.median(line[np.isfinite(line)]) for line in part.T if np.isfinite(line).any()]
+        if len(lines) < 3:
+            return None
+        thirds.append(float(np.mean(lines)))
+    return thirds[0], thirds[1], thirds[2]
+
+
+def _as_labels(labels: Volume) -> NDArray[np.int32]:
+    data = np.asarray(labels.data)
+    if not np.issubdtype(data.dtype, np.integer):
+        rounded = np.round(data)
+        if not np.allclose(data, rounded):
+            raise FileError("A mask must hold whole numbers, one value per structure; this one has fractions.")
+        data = rounded
+    return data.astype(np.int32)
+
+
+def _vertebrae(labels: Volume, names: dict[int, str] | None) -> list[_Vertebra]:
+    data = np.asarray(labels.data)
+    values = [int(v) for v in np.unique(data) if v > 0]
+    if not values:
+        raise FileError("The mask is empty: it must hold vertebra labels, and every voxel is 0.")
+    named = names or level_names(values)
+    named = {value: name for value, name in named.items() if value in values and name in LEVELS}
+    if not named:
+        raise FileError(
+            f"The mask has no vertebra label. It has the values {values[:12]}; vertebrae are 1-25 in the VerSe numbering "
+            "and 27-50 in TotalSegmentator's."
+        )
+    boxes = ndimage.find_objects(data)
+    found = []
+    for value, level in named.items():
+        box = boxes[value - 1]
+        points = np.argwhere(data[box] == value) + [s.start for s in box]
+        centroid = (labels.affine @ np.append(points.mean(axis=0), 1.0))[:3]
+        depth = (points[:, 1].max() - points[:, 1].min()) * labels.spacing_mm[1]
+        found.append(_Vertebra(level, value, box, centroid, len(points), float(depth)))
+    return sorted(found, key=lambda vertebra: LEVELS.index(vertebra.level))
+
+
+def _check_order(vertebrae: list[_Vertebra]) -> None:
+    """Levels must follow each other from head to foot; otherwise the numbering is wrong."""
+    heights = [vertebra.centroid[2] for vertebra in vertebrae]
+    wrong = [
+        (a.level, b.level)
+        for a, b, above, below in zip(vertebrae, vertebrae[1:], heights, heights[1:], strict=False)
+        if below >= above
+    ]
+    if len(wrong) > max(0, (len(vertebrae) - 1) // 3):
+        first, second = wrong[0]
+        raise FileError(
+            f"The numbering runs against the anatomy: {second} lies above {first}. "
+            "Choose the numbering (VerSe or TotalSegmentator) or mend the mask."
+        )
+
+
+def _has_processes(vertebrae: list[_Vertebra]) -> bool:
+    """Whole vertebrae are about twice as deep (front to back) as bodies: 60-90 mm against 25-40."""
+    return bool(np.median([vertebra.span for vertebra in vertebrae]) > 48)
+
+
+def _tangent(vertebrae: list[_Vertebra], number: int) -> NDArray[np.float64]:
+    """Direction of the spine towards the head at a level, from its neighbours' centroids."""
+    above = vertebrae[max(number - 1, 0)].centroid
+    below = vertebrae[min(number + 1, len(vertebrae) - 1)].centroid
+    if len(vertebrae) == 1:
+        return np.array([0.0, 0.0, 1.0])
+    direction: NDArray[np.float64] = (above - below) / np.linalg.norm(above - below)
+    return direction
+
+
+def _not_gradable(
+    vertebra: _Vertebra,
+    vertebrae: list[_Vertebra],
+    shape: tuple[int, ...],
+    spacing: tuple[float, float, float],
+    tangent: NDArray[np.float64],
+) -> str:
+    if vertebra.level.startswith("C"):
+        return "the Genant scheme is for thoracic and lumbar vertebrae"
+    # Transverse processes are often cut off at the sides; only the upper and lower edge take height away.
+    if vertebra.box[2].start == 0 or vertebra.box[2].stop == shape[2]:
+        return "it is cut by the upper or lower edge of the image"
+    others = [v.voxels for v in vertebrae if v is not vertebra and _apart(v, vertebra) <= 2]
+    if others and vertebra.voxels < _MIN_VOLUME_SHARE * np.median(others):
+        return "its mask is a fragment: far smaller than its neighbours'"
+    tilt = np.degrees(np.arccos(np.clip(abs(tangent[2]), 0, 1)))
+    if tilt > _OBLIQUE_DEGREES and spacing[2] >= _THICK_MM:
+        return f"it runs oblique ({tilt:.0f} degrees) to slices of {spacing[2]:.1f} mm"
+    return ""
+
+
+def _apart(one: _Vertebra, other: _Vertebra) -> int:
+    return abs(LEVELS.index(one.level) - LEVELS.index(other.level))
+
+
+def _warnings(labels: Volume) -> tuple[str, ...]:
+    coarse = max(labels.spacing_mm)
+    if coarse > 3.0 + 1e-3:
+        return (f"Voxels of {coarse:.1f} mm are coarse: heights may be off by more than 1 mm.",)
+    return ()

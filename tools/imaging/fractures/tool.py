@@ -1,0 +1,241 @@
+"""`grade_fractures`: heights, expected heights, loss and Genant grade of every vertebra, with a figure."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.errors import CallError, GateRefusal
+from core.types import Artifact, Finding, Location, NewArtifact, Table, TableRow, ToolProvenance, ToolResult
+from tools.base import Accepts, Card, ToolContext, ToolSpec
+from tools.imaging.fractures.figure import draw_figure
+from tools.imaging.fractures.genant import METHOD, Graded
+from tools.imaging.fractures.report import MASK_ONLY, Grading, grade_mask
+from tools.imaging.slices import mark_of, matching_mask, volume_of
+
+_SEVERITY = {1: "mild", 2: "moderate", 3: "severe"}
+_THIRDS = ("anterior", "middle", "posterior")
+
+
+class GradeParams(BaseModel):
+    """What to grade."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str | None = Field(default=None, description="Handle of the CT volume.")
+    mask: str | None = Field(default=None, description="Handle of the vertebra mask; by default the image's own.")
+    levels: list[str] | None = Field(default=None, description="Only these levels, for example ['L1']; default all.")
+
+
+_SPEC = ToolSpec(
+    name="grade_fractures",
+    version="1",
+    description="Measures anterior, middle and posterior height of each vertebral body in a CT with a vertebra mask, "
+    "compares them with what the neighbouring vertebrae predict, and gives relative height loss and Genant grade.",
+    params=GradeParams,
+    examples=(
+        "Is any vertebra fractured?",
+        "Which vertebrae are fractured and how badly?",
+        "Grade the fractures in this CT",
+        "Does the spine show compression fractures?",
+        "How much height has L1 lost?",
+        "Give me the Genant grade of every vertebra",
+        "Are there wedge deformities in this scan?",
+        "measure the vertebral heights",
+        "check T12 for a collapse",
+        "What is the height loss at each level?",
+        "Is L2 compressed?",
+        "assess this spine for osteoporotic fractures",
+        "Any vertebral compression here?",
+    ),
+    card=Card(
+        method="Heights between the endplates of the mask in each vertebra's own frame; expected heights from a robust "
+        "local line over the neighbours (never the vertebra itself); grade by the worst third.",
+        trained_on="Nothing: a geometric rule without training.",
+        performance="Checked on simulated compressions of real vertebrae and a phantom; figures and command in "
+        "docs/fractures.md. Not evaluated against expert grades of fractured patients.",
+        intended_use="Measured deformity for a radiologist to confirm. A height loss is not by itself a fracture.",
+        known_failures=(
+            "The mask is trusted: an error of the segmentation is an error of the height.",
+            "When most neighbours are deformed too, the loss is underestimated.",
+            "Levels at the end of the mask are extrapolated.",
+            "Normal variants, Schmorl nodes and degenerative wedging can look like a loss of height.",
+        ),
+    ),
+    accepts=(
+        Accepts("image", ("volume",), modalities=("CT",), described_as="a CT volume of the spine"),
+        Accepts("mask", ("mask",), described_as="a vertebra mask"),
+    ),
+    timeout_s=180,
+)
+
+
+class GradeFractures:
+    """The tool."""
+
+    @property
+    def spec(self) -> ToolSpec:
+        """The tool's specification."""
+        return _SPEC
+
+    def run(self, params: GradeParams, context: ToolContext) -> ToolResult:
+        """Measure, grade, draw."""
+        image, mask = _inputs(params, context)
+        labels = volume_of(context.store, mask.handle)
+
+        def report(fraction: float, message: str) -> None:
+            context.check()
+            context.progress(0.9 * fraction, message)
+
+        grading = grade_mask(labels, progress=report)
+        chosen = _chosen(grading, params.levels)
+        seen = image or mask
+        context.progress(0.95, "drawing")
+        findings = [_finding(item, seen, mask) for item in chosen]
+        figure = _figure(grading, seen, mask, image is not None, context) if grading.graded else ()
+        return ToolResult(
+            summary=_summary(chosen, grading, seen),
+            evidence=tuple(findings),
+            artifacts=figure,
+            tables=(_table(chosen, seen),) if chosen else (),
+            warnings=_warnings(grading, params.levels, seen, image),
+            provenance=ToolProvenance(
+                tool=_SPEC.name, version=_SPEC.version, inputs={a.handle: a.sha256 for a in (seen, mask)}
+            ),
+        )
+
+
+def _inputs(params: GradeParams, context: ToolContext) -> tuple[Artifact | None, Artifact]:
+    """The CT (if any) and the mask. Raises `CallError` when no mask can be found, `GateRefusal` on another grid."""
+    store = context.store
+    if params.image is None and params.mask is None:
+        raise CallError("grade_fractures needs image (a CT volume) or mask (a vertebra mask), got neither.")
+    image = store.get(params.image) if params.image else None
+    if params.mask is not None:
+        mask = store.get(params.mask)
+        if image is not None:
+            matching_mask(store, image.handle, mask.handle)
+        elif mask.of is not None:
+            image = store.get(mask.of)
+        return image, mask
+    masks = [a for a in store.list() if a.kind == "mask"]
+    own = [a for a in masks if image is not None and a.of == image.handle]
+    if not own:
+        have = ", ".join(a.handle for a in masks) or "none"
+        raise GateRefusal(
+            f"grade_fractures needs a vertebra mask of {params.image} on the same grid; masks attached: {have}. "
+            "Attach a segmentation (VerSe or TotalSegmentator labels, NIfTI)."
+        )
+    return image, own[-1]
+
+
+def _chosen(grading: Grading, levels: list[str] | None) -> list[Graded]:
+    if levels is None:
+        return grading.graded
+    wanted = [level.strip().upper() for level in levels]
+    known = {item.level for item in grading.graded} | {item.level for item in grading.skipped}
+    unknown = [level for level in wanted if level not in known]
+    if unknown:
+        there = ", ".join(item.level for item in grading.graded)
+        raise CallError(f"{', '.join(unknown)} is not in the image. The levels that can be graded are: {there}.")
+    return [item for item in grading.graded if item.level in wanted]
+
+
+def _finding(item: Graded, seen: Artifact, mask: Artifact) -> Finding:
+    worst = max(range(3), key=lambda third: item.loss[third])
+    half = item.expected.half_width[worst] / item.expected.heights[worst]
+    return Finding(
+        name="genant_grade",
+        value=item.grade,
+        where=item.level,
+        interval=(round(100 * (item.loss[worst] - half), 1), round(100 * (item.loss[worst] + half), 1)),
+        method=METHOD,
+        artifact=seen.handle,
+        location=Location(artifact=seen.handle, plane="sagittal", index=item.measured.centre[0], overlay=mask.handle),
+        statement=_statement(item, seen.handle, worst),
+    )
+
+
+def _statement(item: Graded, handle: str, worst: int) -> str:
+    have, want = item.measured.heights[worst], item.expected.heights[worst]
+    neighbours = item.expected.neighbours
+    listed = f"{', '.join(neighbours[:-1])} and {neighbours[-1]}"
+    measure = f"{_THIRDS[worst]} height {have:.1f} mm against {want:.1f} mm expected from {listed}"
+    percent = round(100 * item.loss[worst])
+    if item.grade == 0:
+        gap = f"{percent} % lower" if percent >= 0 else f"{-percent} % higher"
+        return f"In {handle}, {item.level} is Genant grade 0, with a height loss below 20 %: {measure}, {gap}."
+    shape = f"{_SEVERITY[item.grade]} {item.shape} deformity"
+    return f"In {handle}, {item.level} has a Genant grade {item.grade} ({shape}): {measure}, a loss of {percent} %."
+
+
+def _table(chosen: list[Graded], seen: Artifact) -> Table:
+    rows = []
+    for position, item in enumerate(chosen):
+        rows.append(
+            TableRow(
+                cells=(
+                    item.level,
+                    str(item.grade),
+                    item.shape,
+                    *(
+                        " / ".join(f"{v:.1f}" for v in values)
+                        for values in (item.measured.heights, item.expected.heights)
+                    ),
+                    " / ".join(f"{100 * v:.0f}" for v in item.loss),
+                ),
+                evidence=(position,),
+            )
+        )
+    columns = ("Level", "Grade", "Shape", "Height a/m/p (mm)", "Expected a/m/p (mm)", "Loss a/m/p (%)")
+    return Table(title=f"Vertebral heights in {seen.handle}", columns=columns, rows=tuple(rows))
+
+
+def _summary(chosen: list[Graded], grading: Grading, seen: Artifact) -> str:
+    deformed = [item for item in chosen if item.grade > 0]
+    skipped = f" Not graded: {', '.join(item.level for item in grading.skipped)}." if grading.skipped else ""
+    if not chosen:
+        return f"No level of {seen.handle} could be graded.{skipped}"
+    if not deformed:
+        return f"No graded level of {seen.handle} has a height loss of 20 % or more.{skipped}"
+    listed = ", ".join(f"{item.level} (grade {item.grade}, {item.shape})" for item in deformed)
+    return f"{seen.handle}: height loss of 20 % or more at {listed}.{skipped}"
+
+
+def _warnings(grading: Grading, levels: list[str] | None, seen: Artifact, image: Artifact | None) -> tuple[str, ...]:
+    wanted = {level.upper() for level in levels} if levels else None
+    lines = [
+        f"{seen.handle}, {item.level} is not graded: {item.reason}."
+        for item in grading.skipped
+        if wanted is None or item.level in wanted
+    ]
+    lines += [
+        f"{seen.handle}, {item.level}: {text}"
+        for item in grading.graded
+        for text in item.warnings
+        if item.grade > 0 and (wanted is None or item.level in wanted)
+    ]
+    if image is None:
+        lines.append(f"{seen.handle} was {MASK_ONLY}.")
+    return (*lines, *grading.warnings)
+
+
+def _figure(
+    grading: Grading, seen: Artifact, mask: Artifact, is_ct: bool, context: ToolContext
+) -> tuple[Artifact, ...]:
+    picture = draw_figure(
+        volume_of(context.store, seen.handle),
+        volume_of(context.store, mask.handle),
+        grading.graded,
+        is_ct=is_ct,
+        mark=mark_of(seen),
+    )
+    new = NewArtifact(
+        kind="image",
+        title=f"Graded levels of {seen.handle}",
+        media_type="image/png",
+        of=seen.handle,
+        simulated=seen.simulated,
+        synthetic=seen.synthetic,
+        made_by=context.call_id,
+    )
+    return (context.store.add(picture, new, ".png"),)
