@@ -76,14 +76,18 @@ def compress(ct: Volume | None, mask: Volume, level: Measured, kind: Kind, sever
     voxels = (body.frame.to_world(source) - mask.affine[:3, 3]) @ np.linalg.inv(mask.affine[:3, :3]).T
     shape = tuple(s.stop - s.start for s in region)
     labels = np.array(mask.data)
-    labels[region] = ndimage.map_coordinates(np.asarray(mask.data), voxels.T, order=0, mode="nearest").reshape(shape)
+    before = labels[region].copy()
+    moved_labels = ndimage.map_coordinates(labels, voxels.T, order=0, mode="nearest").reshape(shape)
+    neighbour = (before > 0) & (before != level.value)
+    labels[region] = np.where(neighbour, before, np.where(moved_labels == level.value, level.value, 0))
     changed = None
     if ct is not None:
         values = np.array(ct.data)
         moved = ndimage.map_coordinates(np.asarray(ct.data, dtype=np.float32), voxels.T, order=1, mode="nearest")
         denser = np.where(moved > _MARROW_HU, (moved + 1000) * ratio - 1000, moved)
         denser = np.where(ratio > 1, np.minimum(denser, np.maximum(moved, 1500)), moved)
-        values[region] = np.clip(denser, -1024, 3071).reshape(shape).astype(values.dtype)
+        squeezed = np.clip(denser, -1024, 3071).reshape(shape).astype(values.dtype)
+        values[region] = np.where(neighbour, values[region], squeezed)
         changed = Volume(values, ct.affine)
     return Compressed(changed, Volume(labels, mask.affine), true_loss(kind, severity))
 

@@ -1,0 +1,201 @@
+"""DICOM: a series as a volume in HU, a radiograph as a picture. Names and identifiers of the patient are never read out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels import apply_rescale
+
+from core.errors import FileError, TooLarge
+from tools.imaging.nifti import MAX_VOXELS
+from tools.imaging.volume import Volume, to_ras
+
+_FILMS = ("CR", "DX", "MG", "RF", "XA", "PX", "IO")
+_TILT_DEGREES = 1.0
+_GAP = 0.1
+"""Slices may lie off their even spacing by this share of it."""
+
+
+@dataclass(frozen=True)
+class DicomVolume:
+    """A series in RAS order."""
+
+    volume: Volume
+    codes: str
+    modality: str
+    body_part: str | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DicomFilm:
+    """A 2-D image: grey values 0..255 (rows x columns), bright is dense."""
+
+    pixels: NDArray[np.uint8]
+    modality: str
+    body_part: str | None
+    view: str | None
+    spacing_mm: tuple[float, float] | None
+    warnings: tuple[str, ...]
+
+
+def is_dicom(path: Path) -> bool:
+    """By the preamble, or by a readable file meta without one."""
+    with path.open("rb") as file:
+        head = file.read(132)
+    if head[128:132] == b"DICM":
+        return True
+    # Old files start with the first element of group 0002 or 0008, little endian.
+    return (
+        len(head) >= 8
+        and head[:2] in (b"\x02\x00", b"\x08\x00")
+        and head[2:4] in (b"\x00\x00", b"\x05\x00", b"\x08\x00")
+    )
+
+
+def read_dicom(paths: Sequence[Path]) -> DicomVolume | DicomFilm:
+    """Read files of one study. Of several series the one with the most slices is taken, and said.
+
+    Raises:
+        FileError: nothing can be read, slices are missing, or the gantry is tilted.
+    """
+    headers = [_header(path) for path in paths]
+    groups: dict[str, list[tuple[Path, Dataset]]] = {}
+    for path, header in zip(paths, headers, strict=True):
+        if "Rows" in header:
+            groups.setdefault(str(header.get("SeriesInstanceUID", "")), []).append((path, header))
+    if not groups:
+        raise FileError("The DICOM files hold no image: a series of slices or a radiograph is needed.")
+    chosen = max(groups.values(), key=len)
+    warnings = []
+    if len(groups) > 1:
+        sizes = ", ".join(str(len(group)) for group in sorted(groups.values(), key=len, reverse=True))
+        warnings.append(f"{len(groups)} series were given ({sizes} images); the largest was used.")
+    first = chosen[0][1]
+    modality = str(first.get("Modality", "")) or "OT"
+    frames = int(first.get("NumberOfFrames", 1) or 1)
+    if len(chosen) == 1 and (modality in _FILMS or frames == 1):
+        return _film(chosen[0][0], modality, tuple(warnings))
+    if frames > 1:
+        raise FileError(
+            f"A multi-frame {modality} of {frames} frames cannot be read yet; give the series as single slices or NIfTI."
+        )
+    return _series(chosen, modality, warnings)
+
+
+def _header(path: Path) -> Dataset:
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True, force=True)
+    except (InvalidDicomError, OSError, ValueError, KeyError, EOFError, AttributeError, NotImplementedError) as error:
+        raise FileError(f"A DICOM file cannot be read: {type(error).__name__}.") from error
+
+
+def _pixels(path: Path) -> tuple[Dataset, NDArray[np.generic]]:
+    try:
+        dataset = pydicom.dcmread(path, force=True)
+        return dataset, np.asarray(dataset.pixel_array)
+    except Exception as error:  # decoders raise whatever they like
+        raise FileError(
+            f"The pixels of a DICOM file cannot be decoded: it is truncated, damaged or of an unknown kind "
+            f"({type(error).__name__})."
+        ) from error
+
+
+def _series(chosen: list[tuple[Path, Dataset]], modality: str, warnings: list[str]) -> DicomVolume:
+    first = chosen[0][1]
+    try:
+        row, column = (np.array(first.ImageOrientationPatient[i : i + 3], dtype=float) for i in (0, 3))
+        between = [float(v) for v in first.PixelSpacing]
+        positions = [np.array(header.ImagePositionPatient, dtype=float) for _, header in chosen]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise FileError(
+            "The series has no position, orientation or pixel spacing; it cannot be made a volume."
+        ) from error
+    normal = np.cross(row, column)
+    along = np.array([position @ normal for position in positions])
+    order = np.argsort(along)
+    keep = [order[0], *(b for a, b in zip(order, order[1:], strict=False) if along[b] - along[a] > 1e-3)]
+    if len(keep) < len(order):
+        warnings.append(f"{len(order) - len(keep)} slices were given twice and used once.")
+    if len(keep) < 3:
+        raise FileError(f"A volume needs at least 3 slices at different positions, got {len(keep)}.")
+    step = _step(along[keep])
+    _check_tilt(positions[keep[0]], positions[keep[-1]], normal)
+    rows, columns = int(first.Rows), int(first.Columns)
+    if rows * columns * len(keep) > MAX_VOXELS:
+        raise TooLarge(f"The series has {columns} x {rows} x {len(keep)} voxels; at most {MAX_VOXELS} are read.")
+    data = np.stack([_slice(chosen[i][0], (rows, columns)) for i in keep], axis=-1)
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1], affine[:3, 2] = row * between[1], column * between[0], normal * step
+    affine[:3, 3] = positions[keep[0]]
+    lps_to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])
+    volume, codes = to_ras(np.swapaxes(data, 0, 1), lps_to_ras @ affine)
+    part = str(first.get("BodyPartExamined", "")).strip().upper() or None
+    return DicomVolume(volume, codes, modality, part, tuple(warnings))
+
+
+def _step(along: NDArray[np.float64]) -> float:
+    steps = np.diff(along)
+    step = float(np.median(steps))
+    wrong = np.flatnonzero(np.abs(steps - step) > _GAP * step)
+    if len(wrong):
+        gap = int(wrong[0])
+        missing = round(float(steps[wrong].sum()) / step) - len(wrong)
+        raise FileError(
+            f"The series has gaps: slices are {step:.2f} mm apart, but {steps[gap]:.2f} mm lie between slices {gap + 1} "
+            f"and {gap + 2}; about {max(missing, 1)} of them {'is' if missing <= 1 else 'are'} missing. "
+            "Give the whole series."
+        )
+    return step
+
+
+def _check_tilt(first: NDArray[np.float64], last: NDArray[np.float64], normal: NDArray[np.float64]) -> None:
+    travel = last - first
+    tilt = np.degrees(np.arccos(np.clip(abs(travel @ normal) / np.linalg.norm(travel), 0, 1)))
+    if tilt > _TILT_DEGREES:
+        raise FileError(
+            f"The gantry was tilted by {tilt:.1f} degrees: slices are sheared against each other. "
+            "Give a reconstruction without tilt."
+        )
+
+
+def _slice(path: Path, shape: tuple[int, int]) -> NDArray[np.int16]:
+    dataset, pixels = _pixels(path)
+    if pixels.shape != shape:
+        raise FileError(f"Slices differ in size: {shape} and {pixels.shape}. Give one series.")
+    values = np.round(apply_rescale(pixels, dataset))
+    return np.clip(values, -32768, 32767).astype(np.int16)
+
+
+def _film(path: Path, modality: str, warnings: tuple[str, ...]) -> DicomFilm:
+    dataset, pixels = _pixels(path)
+    if pixels.ndim == 3:
+        pixels = pixels[..., :3].mean(axis=-1)
+    if pixels.ndim != 2:
+        raise FileError(f"A film must be one 2-D image, got {pixels.shape}.")
+    values = pixels.astype(np.float64)
+    low, high = (float(v) for v in np.percentile(values, (0.5, 99.5)))
+    grey = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
+    if str(dataset.get("PhotometricInterpretation", "")) == "MONOCHROME1":
+        grey = 1 - grey
+    spacing, told = _film_spacing(dataset)
+    part = str(dataset.get("BodyPartExamined", "")).strip().upper() or None
+    view = str(dataset.get("ViewPosition", "")).strip().upper() or None
+    return DicomFilm(np.round(255 * grey).astype(np.uint8), modality, part, view, spacing, (*warnings, *told))
+
+
+def _film_spacing(dataset: Dataset) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+    if "PixelSpacing" in dataset:
+        row, column = (float(v) for v in dataset.PixelSpacing)
+        return (row, column), ()
+    if "ImagerPixelSpacing" in dataset:
+        row, column = (float(v) for v in dataset.ImagerPixelSpacing)
+        return (row, column), ("Millimetres are at the detector: the patient's are smaller by the magnification.",)
+    return None, ("The film tells no pixel spacing: nothing can be measured in mm.",)
