@@ -35,11 +35,10 @@ class Action(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["evidence", "open", "ask"]
+    kind: Literal["evidence", "open"]
     turn: str = ""
     evidence: str = ""
     conversation: str = ""
-    question: str = ""
     count: int = 0
 
 
@@ -122,8 +121,6 @@ class Handlers:
         try:
             if action.kind == "open":
                 return self._conversation(owner, action.conversation)
-            if action.kind == "ask":
-                return {self._parts.question: action.question}
             return self._evidence(owner, current, action.turn, action.evidence)
         except InputError as error:
             return self._say(str(error), "error")

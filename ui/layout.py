@@ -110,8 +110,8 @@ def _centre(parts: dict[str, object]) -> None:
                 container=False,
                 elem_id="question",
             )
-            parts["send"] = gr.Button("Send", variant="primary", scale=1, min_width=80)
-            parts["stop"] = gr.Button("Stop", variant="stop", scale=1, min_width=80, visible=False)
+            parts["send"] = gr.Button("Send", variant="primary", scale=1, min_width=80, elem_id="send")
+            parts["stop"] = gr.Button("Stop", variant="stop", scale=1, min_width=80, visible=False, elem_id="stop")
 
 
 def _right(parts: dict[str, object]) -> None:
@@ -144,9 +144,7 @@ def lay_out() -> Parts:
         "current": gr.State(""),
         "shown": gr.State(""),
         "questions": gr.State(()),
-        "action": gr.Textbox(
-            elem_id="action", label="Action", show_label=False, container=False, elem_classes="off"
-        ),
+        "action": gr.Textbox(elem_id="action", label="Action", show_label=False, container=False, elem_classes="off"),
     }
     with gr.Row(elem_id="page"):
         _left(parts)

@@ -3,14 +3,17 @@
   "use strict";
   let count = 0;
 
-  function tell(message) {
-    const box = document.querySelector("#action textarea, #action input");
+  function write(selector, words) {
+    const box = document.querySelector(`${selector} textarea, ${selector} input`);
     if (!box) return;
-    count += 1;
     const kind = box.tagName === "TEXTAREA" ? HTMLTextAreaElement : HTMLInputElement;
-    const setter = Object.getOwnPropertyDescriptor(kind.prototype, "value").set;
-    setter.call(box, JSON.stringify({ ...message, count }));
+    Object.getOwnPropertyDescriptor(kind.prototype, "value").set.call(box, words);
     box.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  function tell(message) {
+    count += 1;
+    write("#action", JSON.stringify({ ...message, count }));
   }
 
   function act(event) {
@@ -25,7 +28,8 @@
     } else if (open !== undefined) {
       tell({ kind: "open", conversation: open });
     } else {
-      tell({ kind: "ask", question: ask });
+      write("#question", ask);
+      setTimeout(() => document.querySelector("#send")?.click(), 60);
     }
     return true;
   }

@@ -86,7 +86,7 @@ def findings_html(turn: Turn | None, selected: str = "") -> str:
     if turn is None or not found:
         return ""
     rows = "".join(
-        f'<li{" class=selected" if item.id == selected else ""}>{chip(turn.id, item.id)} {text(item.statement)}</li>'
+        f"<li{' class=selected' if item.id == selected else ''}>{chip(turn.id, item.id)} {text(item.statement)}</li>"
         for item in found
     )
     return f'<ul class="findings">{rows}</ul>'
