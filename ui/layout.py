@@ -102,7 +102,7 @@ def _centre(parts: dict[str, object]) -> None:
                 placeholder="Ask a question. Enter sends, Shift+Enter makes a new line.",
                 label="Question",
                 show_label=False,
-                lines=2,
+                lines=1,
                 max_lines=6,
                 max_length=8000,
                 scale=6,
