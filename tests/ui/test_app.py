@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import socket
 import subprocess
 import sys
@@ -18,6 +19,19 @@ from ui.app import build_app
 from ui.handlers import BUSY, Changes, Handlers
 from ui.layout import Parts, lay_out
 from ui.session import owner_of, token_from
+
+# Gradio's Blocks leave an event loop and its sockets behind when they are collected.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning", "ignore::DeprecationWarning"
+)
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """What a page leaves behind is collected in its own test."""
+    yield
+    gc.collect()
+
 
 REQUEST: gr.Request = SimpleNamespace(username=None)  # type: ignore[assignment]
 TOKEN = token_from(None)
