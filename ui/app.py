@@ -58,7 +58,7 @@ def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
     asked = [parts.question, *who, parts.questions]
     wire(parts.question.submit, on.ask, asked, mode="multiple")
     wire(parts.send.click, on.ask, asked, mode="multiple")
-    wire(parts.action.input, on.act, [parts.action, *who], mode="multiple")
+    wire(parts.action.change, on.act, [parts.action, *who], mode="multiple")
     wire(parts.image.input, on.pick, [*who, parts.image])
     view = [*who, parts.image, parts.plane, parts.index, parts.window, parts.overlay_on, parts.overlay, parts.opacity]
     wire(parts.plane.input, on.turn_plane, [*who, parts.image, parts.plane]).then(
