@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by Gradio when it is imported
 
 import gradio as gr
+from gradio.events import Dependency
 
 from core.settings import Settings
 from ui.handlers import Handlers
@@ -28,7 +30,8 @@ def build_app(assistant: PageAssistant, settings: Settings) -> gr.Blocks:
         parts = lay_out()
         _join(app, parts, Handlers(assistant, parts))
     app.queue(api_open=False, default_concurrency_limit=8, max_size=64)
-    return app
+    built: gr.Blocks = app
+    return built
 
 
 def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
@@ -36,15 +39,13 @@ def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
     everything = parts.outputs()
     who = [parts.token, parts.current]
 
-    def wire(trigger, handler, inputs, show="hidden", mode=None):  # type: ignore[no-untyped-def]
-        return trigger(
-            handler,
-            inputs,
-            everything,
-            show_progress=show,
-            trigger_mode=mode,
-            api_visibility="private",
-        )
+    def wire(
+        trigger: Callable[..., Dependency],
+        handler: Callable[..., object],
+        inputs: Sequence[object],
+        mode: str | None = None,
+    ) -> Dependency:
+        return trigger(handler, inputs, everything, show_progress="hidden", trigger_mode=mode, api_visibility="private")
 
     wire(app.load, on.load, [parts.token])
     wire(parts.new.click, on.new, [parts.token])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -19,6 +20,8 @@ from ui import panel, render, viewer
 from ui.layout import Parts
 from ui.seam import PageAssistant
 from ui.session import Running, owner_of, token_from
+
+_LOG = logging.getLogger(__name__)
 
 Changes = dict[object, object]
 _QUESTIONS = {
@@ -152,6 +155,9 @@ class Handlers:
             failure = ""
         except ConsiliumError as error:
             failure = str(error)
+        except Exception:  # the page must not stay in its running state
+            _LOG.exception("A turn ended by an unexpected error")
+            failure = "This question could not be answered because of a fault in Consilium. Ask again."
         finally:
             stop.set()
             self._running.end(owner, conversation)

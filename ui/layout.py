@@ -68,7 +68,7 @@ def _html(value: str = "", name: str | None = None) -> gr.HTML:
 
 def _left(parts: dict[str, object]) -> None:
     with gr.Column(scale=2, min_width=230, elem_id="side"):
-        gr.HTML('<h1 class="brand">Consilium</h1>', js_on_load=None)
+        gr.HTML('<h1 class="brand">Consilium</h1>' + SAFETY, js_on_load=None)
         parts["new"] = gr.Button("New conversation", variant="primary", size="sm")
         parts["conversations"] = _html(render.conversations_html((), ""))
         parts["delete"] = gr.Button("Delete this conversation", size="sm", elem_classes="plain", interactive=False)
@@ -87,7 +87,6 @@ def _left(parts: dict[str, object]) -> None:
         parts["attached"] = _html(render.attachments_html(()))
         gr.HTML("<h2>Model</h2>", js_on_load=None)
         parts["model"] = _html()
-        gr.HTML(SAFETY, js_on_load=None)
 
 
 def _centre(parts: dict[str, object]) -> None:

@@ -88,6 +88,7 @@ def findings_html(turn: Turn | None, selected: str = "") -> str:
     rows = "".join(
         f"<li{' class=selected' if item.id == selected else ''}>{chip(turn.id, item.id)} {text(item.statement)}</li>"
         for item in found
+        if item.id != selected
     )
     return f'<ul class="findings">{rows}</ul>'
 

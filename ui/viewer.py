@@ -84,7 +84,7 @@ def slice_html(assistant: PageAssistant, owner: str, conversation: str, look: Lo
         )
     except ConsiliumError as error:
         return f'<p class="notice error">{text(error)}</p>'
-    caption = f"{look.handle}, {look.plane} slice {index + 1} of {count}" if count > 1 else look.handle
+    caption = f"{look.handle}, {look.plane} slice {index} (0 to {count - 1})" if count > 1 else look.handle
     shown = f" with {look.overlay}" if look.overlay else ""
     return (
         f'<figure class="slice"><img src="{data_uri(picture, "image/png")}" alt="{text(caption)}{text(shown)}">'

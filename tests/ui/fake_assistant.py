@@ -83,12 +83,14 @@ def evidence() -> tuple[Evidence, ...]:
     return (
         Finding(
             id="1", name="height loss", value=31.0, unit="%", where="L1", method="Ratio of heights, Genant 1993",
-            interval=(27.0, 35.0), artifact="ct1", location=Location(artifact="ct1", plane="sagittal", index=7, overlay="mask1"),
+            interval=(27.0, 35.0), artifact="ct1",
+            location=Location(artifact="ct1", plane="sagittal", index=7, overlay="mask1"),
             statement="L1 has lost 31 % of its anterior height (Genant grade 2).",
         ),
         Passage(
             id="2", passage_id="d#0", document_id="d", text=text, span=(100, 100 + len(text)),
-            quote=(100 + start, 100 + text.index(" More")), title="Fractures and their risk", authors=("A One", "B Two"),
+            quote=(100 + start, 100 + text.index(" More")), title="Fractures and their risk",
+            authors=("A One", "B Two"),
             year=2019, venue="A Journal", pmid="123", corpus="starter", score=0.83, flags=("retracted",),
         ),
         RecordEvent(

@@ -99,6 +99,16 @@ def test_a_question_while_one_runs_is_refused_with_a_note(page: Page) -> None:
     assert "third" in str(page.ask("third")[-1]["history"])
 
 
+def test_a_fault_of_the_assistant_is_told_and_frees_the_conversation(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.sample()
+    monkeypatch.setattr(page.assistant, "ask", lambda *_: 1 / 0)
+    assert "could not be answered" in str(page.ask("q")[-1]["note"])
+    monkeypatch.undo()
+    assert len(page.ask("again")) > 3
+
+
 def test_stop_ends_the_turn_and_frees_the_conversation(page: Page) -> None:
     page.sample()
     running = page.on.ask("first", TOKEN, page.current, (), REQUEST)
@@ -129,7 +139,7 @@ def test_a_finding_is_shown_at_its_slice_with_its_overlay(page: Page) -> None:
     page.sample()
     page.ask("q")
     picture = str(page.click("turn1", "1")["picture"])
-    assert "ct1, sagittal slice 8 of 16 with mask1" in picture
+    assert "ct1, sagittal slice 7 (0 to 15) with mask1" in picture
 
 
 def test_evidence_that_is_not_there_and_nonsense_are_taken_calmly(page: Page) -> None:
@@ -180,7 +190,7 @@ def test_a_reload_brings_the_newest_conversation_back_and_delete_removes_it(page
 def test_the_viewer_draws_what_its_controls_say(page: Page) -> None:
     page.sample()
     draw = page.on.draw(TOKEN, page.current, "ct1", "axial", 999, "bone", True, "mask1", 0.5, REQUEST)
-    assert "axial slice 120 of 120" in str(page.take(draw)["picture"])
+    assert "axial slice 119 (0 to 119)" in str(page.take(draw)["picture"])
     gone = page.on.draw(TOKEN, page.current, "ct9", "axial", 0, "bone", False, None, 0.5, REQUEST)
     assert "There is no" in str(page.take(gone)["picture"])
     assert "image1" in str(page.take(page.on.pick(TOKEN, page.current, "image1", REQUEST))["picture"])
