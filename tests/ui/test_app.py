@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import gc
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio as gr
+import httpx
+import pytest
+
+from core.settings import Settings
+from tests.ui.fake_assistant import HOSTILE, FakeAssistant, png
+from ui.app import build_app
+from ui.handlers import BUSY, Changes, Handlers
+from ui.layout import Parts, lay_out
+from ui.session import owner_of, token_from
+
+# Gradio's Blocks leave an event loop and its sockets behind when they are collected.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning", "ignore::DeprecationWarning"
+)
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """What a page leaves behind is collected in its own test."""
+    yield
+    gc.collect()
+
+
+REQUEST: gr.Request = SimpleNamespace(username=None)  # type: ignore[assignment]
+TOKEN = token_from(None)
+
+
+class Page:
+    """The handlers as one browser uses them: what changes is kept by the part's name."""
+
+    def __init__(self, assistant: FakeAssistant, parts: Parts, on: Handlers, token: str = TOKEN) -> None:
+        self.parts, self.on, self.token, self.assistant = parts, on, token, assistant
+        self.names = {id(value): name for name, value in vars(parts).items()}
+        self.now: dict[str, object] = {"current": ""}
+
+    @property
+    def current(self) -> str:
+        return str(self.now["current"])
+
+    def take(self, changes: Changes) -> dict[str, object]:
+        named = {self.names[id(part)]: value for part, value in changes.items()}
+        self.now.update(named)
+        return named
+
+    def ask(self, question: str) -> list[dict[str, object]]:
+        return [self.take(step) for step in self.on.ask(question, self.token, self.current, (), REQUEST)]
+
+    def click(self, turn: str, evidence: str) -> dict[str, object]:
+        raw = f'{{"kind":"evidence","turn":"{turn}","evidence":"{evidence}","count":1}}'
+        return self.take(self.on.act(raw, self.token, self.current, REQUEST))
+
+    def sample(self) -> dict[str, object]:
+        return self.take(self.on.sample(self.token, self.current, REQUEST))
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Page:
+    assistant = FakeAssistant(tmp_path)
+    with gr.Blocks():
+        parts = lay_out()
+    return Page(assistant, parts, Handlers(assistant, parts))
+
+
+def test_a_question_streams_its_steps_and_ends_with_the_stored_turn(page: Page) -> None:
+    page.sample()
+    steps = page.ask("What is there?")
+    assert any("grading L2… 40 %" in str(step.get("live")) for step in steps)
+    assert "What is there?" in str(page.now["history"])
+    assert page.now["live"] == ""
+    assert "could not be searched" in str(page.now["note"])
+    assert "data:image/png" in str(page.now["history"])
+
+
+@pytest.mark.parametrize("question", ["", "  \n "])
+def test_an_empty_question_is_ignored(page: Page, question: str) -> None:
+    assert page.ask(question) == [{}]
+    assert page.assistant.asked == []
+
+
+def test_a_question_while_one_runs_is_refused_with_a_note(page: Page) -> None:
+    page.sample()
+    first = page.on.ask("first", TOKEN, page.current, (), REQUEST)
+    next(first)
+    assert BUSY in str(page.ask("second")[0]["note"])
+    list(first)
+    assert page.assistant.asked == ["first"]
+    assert "third" in str(page.ask("third")[-1]["history"])
+
+
+def test_a_fault_of_the_assistant_is_told_and_frees_the_conversation(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.sample()
+    monkeypatch.setattr(page.assistant, "ask", lambda *_: 1 / 0)
+    assert "could not be answered" in str(page.ask("q")[-1]["note"])
+    monkeypatch.undo()
+    assert len(page.ask("again")) > 3
+
+
+def test_stop_ends_the_turn_and_frees_the_conversation(page: Page) -> None:
+    page.sample()
+    running = page.on.ask("first", TOKEN, page.current, (), REQUEST)
+    next(running)
+    page.take(page.on.stop(TOKEN, page.current, REQUEST))
+    assert [page.take(step) for step in running]
+    assert "Stopped." in str(page.now["history"])
+    assert len(page.ask("again")) > 3
+
+
+@pytest.mark.parametrize(
+    ("evidence", "tab", "part", "words"),
+    [
+        ("1", "images", "finding", "L1 has lost 31 %"),
+        ("2", "sources", "sources", "<mark>Grade 2"),
+        ("3", "record", "record", 'class="selected"'),
+    ],
+)
+def test_a_chip_opens_exactly_its_evidence(page: Page, evidence: str, tab: str, part: str, words: str) -> None:
+    page.sample()
+    page.ask("q")
+    changes = page.click("turn1", evidence)
+    assert changes["tabs"] == gr.update(selected=tab)
+    assert words in str(changes[part])
+
+
+def test_a_finding_is_shown_at_its_slice_with_its_overlay(page: Page) -> None:
+    page.sample()
+    page.ask("q")
+    picture = str(page.click("turn1", "1")["picture"])
+    assert "ct1, sagittal slice 7 (0 to 15) with mask1" in picture
+
+
+def test_evidence_that_is_not_there_and_nonsense_are_taken_calmly(page: Page) -> None:
+    page.sample()
+    assert "not in this conversation" in str(page.click("turn9", "1")["note"])
+    assert page.on.act("{nonsense", TOKEN, page.current, REQUEST) == {}
+
+
+def test_a_bad_file_is_told_and_the_others_are_kept(page: Page, tmp_path: Path) -> None:
+    good, bad = tmp_path / "a.png", tmp_path / "<b>.txt"
+    good.write_bytes(png())
+    bad.write_text("x")
+    changes = page.take(page.on.attach(TOKEN, "", [str(good), str(bad)], REQUEST))
+    assert "&lt;b&gt;.txt: not a file" in str(changes["problems"])
+    assert "xray1" in str(changes["attached"])
+    assert good.exists(), "only what lies in the upload folder is removed"
+
+
+def test_uploaded_copies_are_removed(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    copy = tmp_path / "uploads" / "hash" / "a.png"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(png())
+    page.take(page.on.attach(TOKEN, "", [str(copy)], REQUEST))
+    assert not copy.parent.exists()
+    assert "xray1" in str(page.now["attached"])
+
+
+def test_another_browser_sees_nothing_and_can_open_nothing(page: Page) -> None:
+    page.sample()
+    page.ask("q")
+    other = Page(page.assistant, page.parts, page.on, token_from(None))
+    assert "No conversations" in str(other.take(other.on.load(other.token, REQUEST))["conversations"])
+    raw = f'{{"kind":"open","conversation":"{page.current}"}}'
+    assert "There is no conversation" in str(other.take(other.on.act(raw, other.token, "", REQUEST))["note"])
+
+
+def test_a_reload_brings_the_newest_conversation_back_and_delete_removes_it(page: Page) -> None:
+    page.sample()
+    page.ask(HOSTILE)
+    assert "turn1" in str(page.take(page.on.load(TOKEN, REQUEST))["history"])
+    assert "<script" not in str(page.now["history"])
+    page.take(page.on.delete(TOKEN, page.current, REQUEST))
+    assert page.current == ""
+    assert not page.assistant.conversations(owner_of(TOKEN, None))
+
+
+def test_the_viewer_draws_what_its_controls_say(page: Page) -> None:
+    page.sample()
+    draw = page.on.draw(TOKEN, page.current, "ct1", "axial", 999, "bone", True, "mask1", 0.5, REQUEST)
+    assert "axial slice 119 (0 to 119)" in str(page.take(draw)["picture"])
+    gone = page.on.draw(TOKEN, page.current, "ct9", "axial", 0, "bone", False, None, 0.5, REQUEST)
+    assert "There is no" in str(page.take(gone)["picture"])
+    assert "image1" in str(page.take(page.on.pick(TOKEN, page.current, "image1", REQUEST))["picture"])
+    assert page.take(page.on.turn_plane(TOKEN, page.current, "ct1", "axial", REQUEST))["index"]
+
+
+def test_tokens_are_kept_when_they_could_be_ours_and_made_otherwise() -> None:
+    assert token_from(TOKEN) == TOKEN
+    for bad in (None, 7, "", "short", "x" * 1000):
+        assert token_from(bad) != bad
+        with pytest.raises(ValueError, match="Reload"):
+            owner_of(bad, None)
+    assert owner_of(TOKEN, "ana") == owner_of(None, "ana") != owner_of(TOKEN, None)
+
+
+SERVE = """
+import sys
+from pathlib import Path
+from pydantic import SecretStr
+from core.settings import Settings
+from tests.ui.fake_assistant import FakeAssistant
+from ui.app import launch
+home = Path(sys.argv[2])
+launch(FakeAssistant(home), Settings(port=int(sys.argv[1]), home=home, login=SecretStr("ana:secret")))
+"""
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """The page in a process of its own: the server's loops and sockets end with it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen([sys.executable, "-c", SERVE, str(port), str(tmp_path)])
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_up(server, address)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _wait_until_up(server: subprocess.Popen[bytes], address: str) -> None:
+    with httpx.Client(transport=httpx.HTTPTransport(retries=0)) as client:
+        for _ in range(300):
+            assert server.poll() is None, "the server ended"
+            try:
+                client.get(address)
+            except httpx.ConnectError:
+                time.sleep(0.1)
+            else:
+                return
+    pytest.fail("the page did not come up")
+
+
+def test_the_served_page_wants_the_login_and_loads_nothing_from_elsewhere(served: str) -> None:
+    with httpx.Client(base_url=served) as client:
+        assert client.get("config").status_code == 401
+        assert client.post("login", data={"username": "ana", "password": "wrong"}).status_code == 400
+        assert client.post("login", data={"username": "ana", "password": "secret"}).status_code == 200
+        page = client.get("").text
+        assert "data-evidence" in page
+        assert "fonts.googleapis.com/css" not in page
+        assert client.get("gradio_api/info").json().get("named_endpoints", {}) == {}
+
+
+def test_building_the_page_offers_nothing_over_the_api(tmp_path: Path) -> None:
+    app = build_app(FakeAssistant(tmp_path), Settings(home=tmp_path))
+    assert {fn.api_visibility for fn in app.fns.values()} == {"private"}
+    assert app.api_open is False

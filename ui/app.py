@@ -1,0 +1,106 @@
+"""The page: layout joined to behaviour, and its launch on this machine alone unless settings say otherwise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by Gradio when it is imported
+
+import gradio as gr
+from gradio.events import Dependency
+
+from core.settings import Settings
+from ui.handlers import Handlers
+from ui.layout import Parts, lay_out
+from ui.seam import PageAssistant
+
+_HERE = Path(__file__).parent
+_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
+_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
+_HOUR = 3600
+
+
+def build_app(assistant: PageAssistant, settings: Settings) -> gr.Blocks:
+    """The page over an assistant. Uploads that were left behind are removed after a day."""
+    with gr.Blocks(
+        title="Consilium", fill_width=True, analytics_enabled=False, delete_cache=(_HOUR, 24 * _HOUR)
+    ) as app:
+        parts = lay_out()
+        _join(app, parts, Handlers(assistant, parts))
+    app.queue(api_open=False, default_concurrency_limit=8, max_size=64)
+    built: gr.Blocks = app
+    return built
+
+
+def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
+    """Which handler answers what."""
+    everything = parts.outputs()
+    who = [parts.token, parts.current]
+
+    def wire(
+        trigger: Callable[..., Dependency],
+        handler: Callable[..., object],
+        inputs: Sequence[object],
+        mode: str | None = None,
+    ) -> Dependency:
+        return trigger(handler, inputs, everything, show_progress="hidden", trigger_mode=mode, api_visibility="private")
+
+    wire(app.load, on.load, [parts.token])
+    wire(parts.new.click, on.new, [parts.token])
+    wire(parts.delete.click, on.ask_delete, [])
+    wire(parts.keep.click, on.keep, [])
+    wire(parts.really.click, on.delete, who)
+    wire(parts.sample.click, on.sample, who)
+    wire(parts.files.upload, on.attach, [*who, parts.files])
+    wire(parts.folder.upload, on.attach, [*who, parts.folder])
+    wire(parts.stop.click, on.stop, who)
+    asked = [parts.question, *who, parts.questions]
+    wire(parts.question.submit, on.ask, asked, mode="multiple")
+    wire(parts.send.click, on.ask, asked, mode="multiple")
+    wire(parts.action.change, on.act, [parts.action, *who], mode="multiple")
+    wire(parts.image.input, on.pick, [*who, parts.image])
+    view = [*who, parts.image, parts.plane, parts.index, parts.window, parts.overlay_on, parts.overlay, parts.opacity]
+    wire(parts.plane.input, on.turn_plane, [*who, parts.image, parts.plane]).then(
+        on.draw, view, everything, show_progress="hidden", api_visibility="private"
+    )
+    for control in (parts.index, parts.window, parts.overlay_on, parts.overlay, parts.opacity):
+        wire(control.input, on.draw, view, mode="always_last")
+
+
+def launch(assistant: PageAssistant, settings: Settings) -> None:
+    """Serve the page until interrupted."""
+    start(build_app(assistant, settings), settings, wait=True)
+
+
+def start(app: gr.Blocks, settings: Settings, wait: bool) -> str:
+    """Serve a page; its local address.
+
+    Args:
+        app: from `build_app`.
+        settings: host, port, login and the upload limit.
+        wait: whether to serve until interrupted, or to return once the page answers.
+    """
+    user, _, password = settings.login.get_secret_value().partition(":")
+    _, address, _ = app.launch(
+        server_name=settings.host,
+        server_port=settings.port,
+        auth=(user, password) if user else None,
+        max_file_size=f"{settings.max_file_mb}mb",
+        css_paths=_HERE / "style.css",
+        head=f"<script>{(_HERE / 'page.js').read_text(encoding='utf-8')}</script>",
+        theme=gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=list(_FONTS), font_mono=list(_MONO)),
+        share=False,
+        inbrowser=False,
+        quiet=True,
+        show_error=False,
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        prevent_thread_lock=not wait,
+    )
+    return address

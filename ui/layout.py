@@ -1,0 +1,152 @@
+"""Where things stand on the page. No behaviour: `ui/app.py` joins these parts to the handlers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import gradio as gr
+
+from ui import render, viewer
+
+SAFETY = (
+    '<p class="safety">A research tool beside a clinician, not a medical device. '
+    "It never gives a dose or a diagnosis of its own.</p>"
+)
+TABS = ("sources", "images", "record", "steps")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of the page that change."""
+
+    token: gr.BrowserState
+    current: gr.State
+    shown: gr.State
+    questions: gr.State
+    action: gr.Textbox
+    new: gr.Button
+    conversations: gr.HTML
+    delete: gr.Button
+    confirm: gr.Group
+    really: gr.Button
+    keep: gr.Button
+    sample: gr.Button
+    files: gr.File
+    folder: gr.UploadButton
+    problems: gr.HTML
+    attached: gr.HTML
+    model: gr.HTML
+    history: gr.HTML
+    live: gr.HTML
+    suggestions: gr.HTML
+    note: gr.HTML
+    question: gr.Textbox
+    send: gr.Button
+    stop: gr.Button
+    tabs: gr.Tabs
+    sources: gr.HTML
+    image: gr.Dropdown
+    plane: gr.Radio
+    index: gr.Slider
+    window: gr.Dropdown
+    overlay_on: gr.Checkbox
+    overlay: gr.Dropdown
+    opacity: gr.Slider
+    picture: gr.HTML
+    finding: gr.HTML
+    record: gr.HTML
+    steps: gr.HTML
+
+    def outputs(self) -> list[gr.components.Component | gr.Tabs | gr.Group]:
+        """Every part, as the outputs of a handler that changes some of them."""
+        return [getattr(self, item.name) for item in fields(self)]
+
+
+def _html(value: str = "", name: str | None = None) -> gr.HTML:
+    return gr.HTML(value, js_on_load=None, elem_id=name)
+
+
+def _left(parts: dict[str, object]) -> None:
+    with gr.Column(scale=2, min_width=230, elem_id="side"):
+        gr.HTML('<h1 class="brand">Consilium</h1>' + SAFETY, js_on_load=None)
+        parts["new"] = gr.Button("New conversation", variant="primary", size="sm")
+        parts["conversations"] = _html(render.conversations_html((), ""))
+        parts["delete"] = gr.Button("Delete this conversation", size="sm", elem_classes="plain", interactive=False)
+        with gr.Group(visible=False, elem_id="confirm") as parts["confirm"]:
+            gr.HTML('<p role="alert">Delete this conversation and its files for good?</p>', js_on_load=None)
+            with gr.Row():
+                parts["really"] = gr.Button("Delete", variant="stop", size="sm", min_width=60)
+                parts["keep"] = gr.Button("Keep", size="sm", min_width=60)
+        gr.HTML("<h2>Files</h2>", js_on_load=None)
+        parts["sample"] = gr.Button("Load the sample case", size="sm")
+        parts["files"] = gr.File(
+            label="Drop scans, images, records or a zip", file_count="multiple", height=130, elem_id="drop"
+        )
+        parts["folder"] = gr.UploadButton("Attach a folder", file_count="directory", size="sm")
+        parts["problems"] = _html()
+        parts["attached"] = _html(render.attachments_html(()))
+        gr.HTML("<h2>Model</h2>", js_on_load=None)
+        parts["model"] = _html()
+
+
+def _centre(parts: dict[str, object]) -> None:
+    with gr.Column(scale=5, min_width=320, elem_id="middle"):
+        with gr.Column(elem_id="chat"):
+            parts["history"] = _html(render.WELCOME, "history")
+            parts["live"] = _html("", "live")
+            parts["suggestions"] = _html()
+        parts["note"] = _html("", "note")
+        with gr.Row(elem_id="ask"):
+            parts["question"] = gr.Textbox(
+                placeholder="Ask a question. Enter sends, Shift+Enter makes a new line.",
+                label="Question",
+                show_label=False,
+                lines=1,
+                max_lines=6,
+                max_length=8000,
+                scale=6,
+                submit_btn=False,
+                container=False,
+                elem_id="question",
+            )
+            parts["send"] = gr.Button("Send", variant="primary", scale=1, min_width=80, elem_id="send")
+            parts["stop"] = gr.Button("Stop", variant="stop", scale=1, min_width=80, visible=False, elem_id="stop")
+
+
+def _right(parts: dict[str, object]) -> None:
+    with gr.Column(scale=4, min_width=320, elem_id="panel"), gr.Tabs(selected="sources") as parts["tabs"]:
+        with gr.Tab("Sources", id="sources"):
+            parts["sources"] = _html()
+        with gr.Tab("Images", id="images"):
+            parts["picture"] = _html(viewer.NO_IMAGE, "picture")
+            parts["index"] = gr.Slider(0, 1, 0, step=1, label="Slice", buttons=[], visible=False)
+            parts["finding"] = _html()
+            parts["image"] = gr.Dropdown([], label="Image", interactive=True)
+            with gr.Row():
+                parts["plane"] = gr.Radio(list(viewer.PLANES), value="sagittal", label="Plane", min_width=220)
+                parts["window"] = gr.Dropdown(list(viewer.WINDOWS), value="full", label="Window", min_width=110)
+            with gr.Row():
+                parts["overlay_on"] = gr.Checkbox(True, label="Show overlay", min_width=110)
+                parts["overlay"] = gr.Dropdown([], label="Overlay", min_width=110, interactive=True)
+                parts["opacity"] = gr.Slider(0, 1, 0.4, step=0.05, label="Opacity", min_width=130, buttons=[])
+        with gr.Tab("Record", id="record"):
+            parts["record"] = _html()
+        with gr.Tab("Steps", id="steps"):
+            parts["steps"] = _html()
+
+
+def lay_out() -> Parts:
+    """Make the parts, inside an open `gr.Blocks`."""
+    parts: dict[str, object] = {
+        # The token is the browser's secret; the server hashes it, so the encryption at rest adds nothing here.
+        "token": gr.BrowserState(None, storage_key="consilium-browser", secret="consilium"),  # noqa: S106
+        "current": gr.State(""),
+        "shown": gr.State(""),
+        "questions": gr.State(()),
+        "action": gr.Textbox(elem_id="action", label="Action", show_label=False, container=False, elem_classes="off"),
+    }
+    with gr.Row(elem_id="page"):
+        _left(parts)
+        _centre(parts)
+        _right(parts)
+    return Parts(**parts)  # type: ignore[arg-type]

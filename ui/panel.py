@@ -1,0 +1,160 @@
+"""The evidence panel: sources, findings, record entries and steps of one turn as escaped HTML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from core.types import CallRecord, Finding, Passage, RecordEvent, Turn
+from ui.render import chip, text, tool_words
+
+_LINKS = (
+    ("pmid", "PMID", "https://pubmed.ncbi.nlm.nih.gov/{}/"),
+    ("pmcid", "PMCID", "https://pmc.ncbi.nlm.nih.gov/articles/{}/"),
+    ("doi", "DOI", "https://doi.org/{}"),
+)
+_BAD_FLAGS = frozenset({"retracted", "concern"})
+NO_SOURCES = '<p class="quiet">No passages. Answers from the literature show their sources here.</p>'
+NO_RECORD = '<p class="quiet">No record entries. Answers from a record show the entries they stand on here.</p>'
+NO_STEPS = '<p class="quiet">No tool calls yet.</p>'
+
+
+def marked_passage(passage: Passage) -> str:
+    """The passage's text, with the quoted span marked; a span outside the text marks nothing."""
+    whole = passage.text
+    if passage.quote is None:
+        return text(whole)
+    start, end = (place - passage.span[0] for place in passage.quote)
+    if not 0 <= start < end <= len(whole):
+        return text(whole)
+    return f"{text(whole[:start])}<mark>{text(whole[start:end])}</mark>{text(whole[end:])}"
+
+
+def passage_card(passage: Passage, selected: bool = False) -> str:
+    """A source: where the passage comes from, how near it is, and its text."""
+    facts = (passage.venue, str(passage.year) if passage.year else None, passage.section, f"corpus {passage.corpus}")
+    line = " · ".join(text(fact) for fact in facts if fact)
+    authors = text(", ".join(passage.authors[:3]) + (" et al." if len(passage.authors) > 3 else ""))
+    flags = "".join(
+        f'<span class="flag{" bad" if flag in _BAD_FLAGS else ""}">{text(flag)}</span>' for flag in passage.flags
+    )
+    return (
+        f'<article class="card{" selected" if selected else ""}" id="evidence-{text(passage.id)}">'
+        f'<header><span class="number">{text(passage.id)}</span><h3>{text(passage.title)}</h3></header>'
+        f'<p class="quiet">{authors}{"<br>" if authors else ""}{line} · score {passage.score:.2f} {flags}</p>'
+        f'<blockquote>{marked_passage(passage)}</blockquote><p class="links">{_links(passage)}</p></article>'
+    )
+
+
+def _links(passage: Passage) -> str:
+    shown = []
+    for name, label, address in _LINKS:
+        value = getattr(passage, name)
+        if value:
+            url = text(address.format(value))
+            shown.append(
+                f'<a href="{url}" target="_blank" rel="noopener noreferrer">{label} {text(value)}'
+                '<span class="sr"> (opens a new window)</span></a>'
+            )
+    return " · ".join(shown)
+
+
+def sources_html(turn: Turn | None, selected: str = "") -> str:
+    """Every passage of the turn, in the order of its numbers; the selected one stands out."""
+    passages = [] if turn is None else [item for item in turn.evidence if isinstance(item, Passage)]
+    return "".join(passage_card(item, item.id == selected) for item in passages) or NO_SOURCES
+
+
+def finding_html(finding: Finding | None) -> str:
+    """The statement beside the picture, with how it was measured."""
+    if finding is None:
+        return ""
+    method = f'<div class="quiet">Method: {text(finding.method)}</div>'
+    between = ""
+    if finding.interval is not None:
+        low, high = finding.interval
+        between = f'<div class="quiet">Interval: {low:g} to {high:g} {text(finding.unit)}</div>'
+    return (
+        f'<div class="card selected"><header><span class="number">{text(finding.id)}</span></header>'
+        f"<p>{text(finding.statement)}</p>{between}{method}</div>"
+    )
+
+
+def findings_html(turn: Turn | None, selected: str = "") -> str:
+    """The findings of a turn as buttons, so that each can be looked at in the picture."""
+    found = [] if turn is None else [item for item in turn.evidence if isinstance(item, Finding)]
+    if turn is None or not found:
+        return ""
+    rows = "".join(
+        f"<li{' class=selected' if item.id == selected else ''}>{chip(turn.id, item.id)} {text(item.statement)}</li>"
+        for item in found
+        if item.id != selected
+    )
+    return f'<ul class="findings">{rows}</ul>'
+
+
+def record_html(turn: Turn | None, selected: str = "") -> str:
+    """The record entries of the turn on a timeline, oldest first, undated ones last."""
+    events = [] if turn is None else [item for item in turn.evidence if isinstance(item, RecordEvent)]
+    if not events:
+        return NO_RECORD
+    events.sort(key=lambda item: (item.time is None, item.time.isoformat() if item.time else ""))
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("", "Date", "Entry", "Value", "Status"))
+    rows = "".join(_event_row(item, item.id == selected) for item in events)
+    return (
+        '<div class="scroll"><table class="data"><caption>Entries this answer stands on</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{_selected_event(events, selected)}"
+    )
+
+
+def _event_row(event: RecordEvent, selected: bool) -> str:
+    when = event.time.date().isoformat() if event.time else "no date"
+    value = "" if event.value is None else f"{event.value:g}" if isinstance(event.value, float) else event.value
+    cells = (
+        f'<span class="number">{text(event.id)}</span>',
+        text(when),
+        f'{text(event.text)}<div class="quiet">{text(event.category)}</div>',
+        text(f"{value} {event.unit}".strip()),
+        text(event.status),
+    )
+    mark = ' class="selected" aria-current="true"' if selected else ""
+    return f'<tr id="evidence-{text(event.id)}"{mark}>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _selected_event(events: Sequence[RecordEvent], selected: str) -> str:
+    for event in events:
+        if event.id == selected:
+            code = " ".join(filter(None, (event.system, event.code)))
+            return (
+                f'<div class="card selected"><p>{text(event.statement)}</p>'
+                f'<div class="quiet">{text(code)}<br>Source: {text(event.source)}</div></div>'
+            )
+    return ""
+
+
+def steps_html(turn: Turn | None) -> str:
+    """Every tool call of the turn with its parameters, status, seconds and warnings."""
+    calls = () if turn is None else turn.calls
+    if turn is None or not calls:
+        return NO_STEPS
+    return "".join(_call_html(call) for call in calls) + _provenance_html(turn)
+
+
+def _call_html(call: CallRecord) -> str:
+    arguments = text(json.dumps(call.arguments, indent=2, ensure_ascii=False))
+    warnings = "".join(f'<div class="warn">{text(line)}</div>' for line in call.warnings)
+    return (
+        f'<article class="card call {text(call.status)}"><header><h3>{text(tool_words(call.name))}</h3>'
+        f'<span class="flag">{text(call.status)}</span><span class="quiet">{call.seconds:.1f} s</span></header>'
+        f'<p>{text(call.summary)}</p>{warnings}<pre tabindex="0">{text(call.name)} {arguments}</pre></article>'
+    )
+
+
+def _provenance_html(turn: Turn) -> str:
+    if turn.answer is None or turn.answer.provenance is None:
+        return ""
+    made = turn.answer.provenance
+    return (
+        f'<p class="quiet">Model {text(made.model)}{" at " + text(made.endpoint) if made.endpoint else ""}, '
+        f"{made.seconds:.1f} s, version {text(made.version)}, {text(turn.started.strftime('%Y-%m-%d %H:%M'))}</p>"
+    )

@@ -1,0 +1,125 @@
+"""What the page needs of the assistant, as protocols: the page is built and tested against these alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from agent.events import Event
+from core.ports import ArtifactStore
+from core.types import Artifact, Turn
+
+
+class ConversationRow(Protocol):
+    """A conversation in the list."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+
+    @property
+    def title(self) -> str: ...  # noqa: D102
+
+    @property
+    def updated(self) -> datetime: ...  # noqa: D102
+
+
+class ModelState(Protocol):
+    """Which model answers, and whether it can."""
+
+    @property
+    def model(self) -> str: ...  # noqa: D102
+
+    @property
+    def endpoint(self) -> str: ...  # noqa: D102
+
+    @property
+    def reachable(self) -> bool: ...  # noqa: D102
+
+    @property
+    def detail(self) -> str: ...  # noqa: D102
+
+
+class Sample(Protocol):
+    """The sample case once loaded."""
+
+    @property
+    def questions(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def note(self) -> str: ...  # noqa: D102
+
+
+class AttachedFiles(Protocol):
+    """What came of attaching files: one message per file that could not be used."""
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]: ...  # noqa: D102
+
+    @property
+    def problems(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+class PageAssistant(Protocol):
+    """The one object the page talks to.
+
+    Contract: every call checks that the conversation is the owner's; another owner's does not exist (InputError).
+    """
+
+    def new_conversation(self, owner: str) -> str:
+        """Begin a conversation; its id."""
+        ...
+
+    def conversations(self, owner: str) -> Sequence[ConversationRow]:
+        """The owner's conversations, newest first."""
+        ...
+
+    def delete(self, owner: str, conversation: str) -> None:
+        """Delete a conversation and its files."""
+        ...
+
+    def turns(self, owner: str, conversation: str) -> tuple[Turn, ...]:
+        """The turns so far, oldest first."""
+        ...
+
+    def store(self, owner: str, conversation: str) -> ArtifactStore:
+        """The conversation's files."""
+        ...
+
+    def attach(self, owner: str, conversation: str, paths: Sequence[Path]) -> AttachedFiles:
+        """Take in files; those that cannot be used are told and the others kept."""
+        ...
+
+    def load_sample(self, owner: str, conversation: str) -> Sample:
+        """Attach the sample case."""
+        ...
+
+    def ask(
+        self, owner: str, conversation: str, question: str, cancelled: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Answer a question, as a stream of events."""
+        ...
+
+    def model_status(self) -> ModelState:
+        """Whether the model can be reached."""
+        ...
+
+    def slice_count(self, owner: str, conversation: str, handle: str, plane: str) -> int:
+        """How many slices an image has along a plane's normal; 1 for a flat picture."""
+        ...
+
+    def draw_slice(
+        self,
+        owner: str,
+        conversation: str,
+        handle: str,
+        plane: str,
+        index: int,
+        window: str,
+        overlay: str | None,
+        opacity: float,
+    ) -> bytes:
+        """A slice as PNG."""
+        ...
