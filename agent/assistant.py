@@ -16,9 +16,6 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langgraph.errors import GraphRecursionError
-from tools.imaging.slices import draw_slice, slice_count
-from tools.intake import read_files
-from tools.sample import load_sample
 
 from agent.answering import build_answer
 from agent.checkpoints import Checkpoints
@@ -32,8 +29,11 @@ from core.settings import Settings
 from core.store import SessionStore, remove_expired
 from core.types import Artifact, Frozen, Turn
 from tools.base import Tool
+from tools.imaging.slices import draw_slice, slice_count
+from tools.intake import read_files
 from tools.registry import Registry
 from tools.runtime import ToolRuntime
+from tools.sample import load_sample
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.05
@@ -288,7 +288,6 @@ class Assistant:
         config = {
             "configurable": {"thread_id": conversation},
             "recursion_limit": 2 * self._settings.tool_calls_per_turn + 8,
-            "max_concurrency": 1,  # tools in the order the model named them, so that evidence is numbered in order
         }
         last: AIMessage | None = None
         for mode, payload in self._graph(model).stream(

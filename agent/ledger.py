@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -35,6 +35,26 @@ class TurnRun:
     provenance: list[ToolProvenance] = field(default_factory=list)
     searched: list[str] = field(default_factory=list)
     prompts: dict[str, str] = field(default_factory=dict)
+    _queue: list[str] = field(default_factory=list)
+    _turn_of: threading.Condition = field(default_factory=threading.Condition)
+
+    def expect(self, call_ids: Sequence[str]) -> None:
+        """The model named these calls, in this order."""
+        with self._turn_of:
+            self._queue = list(call_ids)
+
+    def call_in_order(self, call_id: str, name: str, arguments: Mapping[str, JsonValue]) -> ToolResult:
+        """Run a call when those named before it are done: LangGraph starts them at once, evidence is numbered in order."""
+        with self._turn_of:
+            while call_id in self._queue and self._queue[0] != call_id:
+                self._turn_of.wait()
+        try:
+            return self.call(call_id, name, arguments)
+        finally:
+            with self._turn_of:
+                if call_id in self._queue:
+                    self._queue.remove(call_id)
+                self._turn_of.notify_all()
 
     def call(self, call_id: str, name: str, arguments: Mapping[str, JsonValue]) -> ToolResult:
         """Run one tool call, or take it from the session's cache; its evidence comes back numbered."""

@@ -34,6 +34,7 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
         run.prompts[prompt.name] = prompt.template_hash
         response = handler(request.override(system_message=SystemMessage(prompt.text)))
         response.result = [_mend(message) if isinstance(message, AIMessage) else message for message in response.result]
+        run.expect([call["id"] or "" for m in response.result if isinstance(m, AIMessage) for call in m.tool_calls])
         return response
 
     def wrap_tool_call(
@@ -45,7 +46,7 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
             raise ToolCancelled("Stopped.")
         call = request.tool_call
         call_id = call["id"] or f"call-{len(run.calls) + 1}"
-        return as_message(run.call(call_id, call["name"], call["args"]), call_id)
+        return as_message(run.call_in_order(call_id, call["name"], call["args"]), call_id)
 
 
 def _run_of(runtime: Any) -> TurnRun:

@@ -18,7 +18,6 @@ from core.types import Turn
 
 if TYPE_CHECKING:
     from agent.assistant import Assistant
-
     from core.store import SessionStore
 
 _OWNER = "command-line"

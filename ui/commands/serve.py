@@ -17,7 +17,6 @@ def run(arguments: argparse.Namespace) -> int:
         model_name=arguments.model_name,
     )
     from agent.assemble import build_assistant
-
     from ui.app import launch
 
     launch(build_assistant(settings), settings)

@@ -94,7 +94,7 @@ def measure_spine(
             reason = "" if body else "no solid vertebral body was found in the mask"
         heights = third_heights(body) if body else None
         if body is None or heights is None:
-            skipped.append(Unmeasured(vertebra.level, reason or "its body is too irregular to measure"))
+            skipped.append(Unmeasured(vertebra.level, reason or "the body is too irregular to measure"))
             continue
         centre = np.linalg.inv(labels.affine) @ np.append(body.frame.origin, 1.0)
         x, y, z = (int(v) for v in np.clip(np.round(centre[:3]), 0, np.array(data.shape) - 1))
@@ -198,13 +198,13 @@ def _not_gradable(
         return "the Genant scheme is for thoracic and lumbar vertebrae"
     # Transverse processes are often cut off at the sides; only the upper and lower edge take height away.
     if vertebra.box[2].start == 0 or vertebra.box[2].stop == shape[2]:
-        return "it is cut by the upper or lower edge of the image"
+        return "cut by the upper or lower edge of the image"
     others = [v.voxels for v in vertebrae if v is not vertebra and _apart(v, vertebra) <= 2]
     if others and vertebra.voxels < _MIN_VOLUME_SHARE * np.median(others):
-        return "its mask is a fragment: far smaller than its neighbours'"
+        return "the mask is a fragment, far smaller than its neighbours'"
     tilt = np.degrees(np.arccos(np.clip(abs(tangent[2]), 0, 1)))
     if tilt > _OBLIQUE_DEGREES and spacing[2] >= _THICK_MM:
-        return f"it runs oblique ({tilt:.0f} degrees) to slices of {spacing[2]:.1f} mm"
+        return f"oblique by more than {_OBLIQUE_DEGREES:.0f} degrees to slices of {spacing[2]:.1f} mm"
     return ""
 
 

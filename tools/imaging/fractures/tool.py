@@ -203,11 +203,11 @@ def _summary(chosen: list[Graded], grading: Grading, seen: Artifact) -> str:
 
 def _warnings(grading: Grading, levels: list[str] | None, seen: Artifact, image: Artifact | None) -> tuple[str, ...]:
     wanted = {level.upper() for level in levels} if levels else None
-    lines = [
-        f"{seen.handle}, {item.level} is not graded: {item.reason}."
-        for item in grading.skipped
-        if wanted is None or item.level in wanted
-    ]
+    by_reason: dict[str, list[str]] = {}
+    for item in grading.skipped:
+        if wanted is None or item.level in wanted:
+            by_reason.setdefault(item.reason, []).append(item.level)
+    lines = [f"{seen.handle}, not graded: {', '.join(names)} ({reason})." for reason, names in by_reason.items()]
     lines += [
         f"{seen.handle}, {item.level}: {text}"
         for item in grading.graded
