@@ -117,9 +117,7 @@ class Assistant:
     def __enter__(self) -> Assistant:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -191,14 +189,10 @@ class Assistant:
                 reachable=False,
                 detail=str(error),
             )
-        detail = (
-            f"served at {model.endpoint}" if model.endpoint else "quotes evidence, generates nothing; on this machine"
-        )
+        detail = f"served at {model.endpoint}" if model.endpoint else "quotes evidence, generates nothing; on this machine"
         return ModelStatus(model=model.name, endpoint=model.endpoint, reachable=True, detail=detail)
 
-    def ask(
-        self, owner: str, conversation: str, question: str, cancelled: threading.Event | None = None
-    ) -> Iterator[Event]:
+    def ask(self, owner: str, conversation: str, question: str, cancelled: threading.Event | None = None) -> Iterator[Event]:
         """Answer a question; events as they happen, `TurnDone` last.
 
         Raises:

@@ -100,9 +100,7 @@ class TurnRun:
     ) -> tuple[ToolResult, CallRecord]:
         provenance = ToolProvenance(tool=name, version="", parameters=dict(arguments))
         result = ToolResult(status="refused", summary=text, provenance=provenance)
-        record = CallRecord(
-            id=call_id, name=name, arguments=dict(arguments), status="refused", seconds=0.0, summary=text
-        )
+        record = CallRecord(id=call_id, name=name, arguments=dict(arguments), status="refused", seconds=0.0, summary=text)
         return result, record
 
     def _progress_of(self, call_id: str, name: str) -> Callable[[float, str], None]:
@@ -119,8 +117,7 @@ class TurnRun:
     def _number(self, result: ToolResult) -> ToolResult:
         offset = len(self.evidence)
         numbered = tuple(
-            item.model_copy(update={"id": str(offset + position)})
-            for position, item in enumerate(result.evidence, start=1)
+            item.model_copy(update={"id": str(offset + position)}) for position, item in enumerate(result.evidence, start=1)
         )
         self.evidence += numbered
         self.tables += [_rebase(table, offset) for table in result.tables]

@@ -101,9 +101,7 @@ def _settle(clause: str, route: Route, situation: Situation) -> str:
 
 def _is_general(clause: str) -> bool:
     """Asks about the world rather than about this patient or image."""
-    specific = (
-        r"\b(she|he|her|his|patient|this|these|my|ct\d|here|attached|scan|image|the (?:spine|ct|vertebrae?|record))\b"
-    )
+    specific = r"\b(she|he|her|his|patient|this|these|my|ct\d|here|attached|scan|image|the (?:spine|ct|vertebrae?|record))\b"
     general = r"^\W*(what (?:is|are|does)|how (?:is|are|do|does)|define|explain|why (?:is|are|do|does))\b"
     return bool(re.search(general, clause, re.IGNORECASE)) and not re.search(specific, clause, re.IGNORECASE)
 
@@ -188,9 +186,7 @@ def _plan_grading(clause: str, situation: Situation) -> Plan:
 
 
 def _wrong_kind(artifact: Artifact) -> Plan:
-    text = (
-        f"grade_fractures needs a CT volume of the spine; {artifact.handle} is a {artifact.kind}. Please attach a CT."
-    )
+    text = f"grade_fractures needs a CT volume of the spine; {artifact.handle} is a {artifact.kind}. Please attach a CT."
     return Plan(reply=text, why=text)
 
 
@@ -238,20 +234,21 @@ def _follow_up(situation: Situation, router: Router) -> Plan | None:
     levels, plane = slots.levels(question), slots.plane(question)
     window, number = slots.window(question), slots.slice_number(question)
     named = slots.named(question, situation.artifacts)
-    bare = not any(cue_score(tool, question) >= 0.25 for tool in ("search_literature", "read_record", "show_image"))
+    view = bool(plane or window or number is not None)
     last = situation.earlier[-1]
-    if not (_FOLLOW_UP.search(question) and (levels or plane or window or number or named) and bare):
-        views = plane or window or number
-        if not (last.tool == "show_image" and views and _FOLLOW_UP.search(question)):
-            return None
-    tool = "show_image" if (plane or window or number is not None) else last.tool
+    if not _changes_last(question, last.tool, names=bool(levels or named), view=view):
+        return None
+    tool = "show_image" if view else last.tool
     if tool not in ("grade_fractures", "show_image"):
         return None
     before = next((call for call in reversed(situation.earlier) if call.tool == tool), last)
-    arguments = dict(before.arguments) if before.tool == tool else {"image": _last_image(situation)}
+    arguments: dict[str, JsonValue] = {"image": _last_image(situation)}
+    if before.tool == tool:
+        arguments = dict(before.arguments)
     if tool == "grade_fractures":
         return _regrade(situation, arguments, levels, named)
-    arguments.update({k: v for k, v in (("plane", plane), ("window", window), ("slice", number)) if v is not None})
+    views: tuple[tuple[str, str | int | None], ...] = (("plane", plane), ("window", window), ("slice", number))
+    arguments.update({name: value for name, value in views if value is not None})
     if levels:
         arguments["level"] = levels[0]
         arguments.pop("slice", None)
@@ -263,6 +260,14 @@ def _follow_up(situation: Situation, router: Router) -> Plan | None:
     if arguments.get("image") is None:
         return None
     return Plan(calls=(PlannedCall(tool, arguments),))
+
+
+def _changes_last(question: str, last_tool: str, *, names: bool, view: bool) -> bool:
+    """Whether a short question only changes a level, an image or a view of the last one."""
+    if not _FOLLOW_UP.search(question) or not (names or view):
+        return False
+    of_its_own = any(cue_score(tool, question) >= 0.25 for tool in ("search_literature", "read_record", "show_image"))
+    return not of_its_own or (last_tool == "show_image" and view)
 
 
 def _regrade(situation: Situation, arguments: dict[str, JsonValue], levels: list[str], named: list[Artifact]) -> Plan:

@@ -81,9 +81,7 @@ def named(text: str, artifacts: Sequence[Artifact]) -> list[Artifact]:
         return found
     lower = text.lower()
     volumes = [artifact for artifact in artifacts if artifact.kind == "volume"]
-    if re.search(
-        r"\b(simulated|compressed|twin|altered|changed) (one|ct|scan|case|image|spine|twin)\b|\btwin\b", lower
-    ):
+    if re.search(r"\b(simulated|compressed|twin|altered|changed) (one|ct|scan|case|image|spine|twin)\b|\btwin\b", lower):
         return [artifact for artifact in volumes if artifact.simulated]
     if re.search(r"\b(original|real|unaltered|unchanged)\b", lower):
         return [artifact for artifact in volumes if not (artifact.simulated or artifact.synthetic)][:1]

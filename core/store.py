@@ -150,9 +150,7 @@ class SessionStore:
         return {row["artifact"]["handle"]: (Artifact.model_validate(row["artifact"]), row["blob"]) for row in rows}
 
     def _write(self) -> None:
-        rows = [
-            {"artifact": artifact.model_dump(mode="json"), "blob": blob} for artifact, blob in self._entries.values()
-        ]
+        rows = [{"artifact": artifact.model_dump(mode="json"), "blob": blob} for artifact, blob in self._entries.values()]
         temporary = self._index.with_suffix(".tmp")
         temporary.write_text(json.dumps(rows), encoding="utf-8")
         temporary.replace(self._index)

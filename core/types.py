@@ -96,9 +96,7 @@ class Passage(Frozen):
     document_id: str
     text: str
     span: tuple[int, int]
-    quote: tuple[int, int] | None = Field(
-        default=None, description="The sentence inside `span` that bears on the question."
-    )
+    quote: tuple[int, int] | None = Field(default=None, description="The sentence inside `span` that bears on the question.")
     title: str
     authors: tuple[str, ...] = ()
     year: int | None = None

@@ -163,9 +163,7 @@ class Index:
             yield known
 
     def _write(self, drop: set[str], add: list[Document]) -> None:
-        number = 1 + max(
-            (int(p.name) for p in (self.folder / "generations").glob("[0-9]*") if p.name.isdigit()), default=0
-        )
+        number = 1 + max((int(p.name) for p in (self.folder / "generations").glob("[0-9]*") if p.name.isdigit()), default=0)
         building = self._path(f"building-{os.getpid()}")
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(parents=True)

@@ -172,9 +172,7 @@ def _unknown_words(store: sqlite3.Connection, query: str) -> float:
     if not words:
         return 1.0
     missing = [
-        w
-        for w in words
-        if not store.execute("SELECT 1 FROM words WHERE words MATCH ? LIMIT 1", (_quoted(w),)).fetchone()
+        w for w in words if not store.execute("SELECT 1 FROM words WHERE words MATCH ? LIMIT 1", (_quoted(w),)).fetchone()
     ]
     return len(missing) / len(words)
 

@@ -53,7 +53,8 @@ class _Batch:
 def read_files(paths: Sequence[Path], store: ArtifactStore) -> Intake:
     """Read files and folders into the store. Volumes come before masks, so that a mask finds its volume."""
     batch = _Batch(store)
-    files, dicoms = [], []
+    files: list[Path] = []
+    dicoms: list[Path] = []
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file() and not file.is_symlink():

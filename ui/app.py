@@ -24,9 +24,7 @@ _HOUR = 3600
 
 def build_app(assistant: PageAssistant, settings: Settings) -> gr.Blocks:
     """The page over an assistant. Uploads that were left behind are removed after a day."""
-    with gr.Blocks(
-        title="Consilium", fill_width=True, analytics_enabled=False, delete_cache=(_HOUR, 24 * _HOUR)
-    ) as app:
+    with gr.Blocks(title="Consilium", fill_width=True, analytics_enabled=False, delete_cache=(_HOUR, 24 * _HOUR)) as app:
         parts = lay_out()
         _join(app, parts, Handlers(assistant, parts))
     app.queue(api_open=False, default_concurrency_limit=8, max_size=64)

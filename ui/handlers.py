@@ -219,9 +219,7 @@ class Handlers:
             parts.stop: gr.update(visible=True),
         }
 
-    def _ended(
-        self, owner: str, conversation: str, live: render.Live, suggested: Sequence[str], failure: str
-    ) -> Changes:
+    def _ended(self, owner: str, conversation: str, live: render.Live, suggested: Sequence[str], failure: str) -> Changes:
         try:
             changes = self._conversation(owner, conversation, suggested)
         except InputError:  # deleted while it ran

@@ -96,9 +96,7 @@ class PageAssistant(Protocol):
         """Attach the sample case."""
         ...
 
-    def ask(
-        self, owner: str, conversation: str, question: str, cancelled: threading.Event | None = None
-    ) -> Iterator[Event]:
+    def ask(self, owner: str, conversation: str, question: str, cancelled: threading.Event | None = None) -> Iterator[Event]:
         """Answer a question, as a stream of events."""
         ...
 

@@ -42,7 +42,7 @@ class EmbeddedChatModel(BaseChatModel):
     def _llm_type(self) -> str:
         return "consilium-embedded"
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> EmbeddedChatModel:  # type: ignore[override]
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> EmbeddedChatModel:
         """The registry already says which tools there are."""
         return self
 

@@ -13,7 +13,9 @@ OUTSIDE = (
     "I can only answer from images, records and literature: nothing I searched or measured would support an answer to "
     "this. I can grade vertebral heights on a CT, show slices, search the local literature index and read a FHIR record."
 )
-EMERGENCY = "If this is an emergency, call your local emergency number now; I am a research tool and cannot help in an emergency."
+EMERGENCY = (
+    "If this is an emergency, call your local emergency number now; I am a research tool and cannot help in an emergency."
+)
 _GREETING = re.compile(
     r"^\W*(hi|hello|hey|good (morning|afternoon|evening)|thanks?|thank you|thx|ok(ay)?|great|bye|goodbye|cheers)\b[\w\s,!.]{0,25}$",
     re.IGNORECASE,

@@ -4,9 +4,7 @@ from core import errors
 
 
 def test_the_docstring_draws_every_error() -> None:
-    classes = [
-        item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, errors.ConsiliumError)
-    ]
+    classes = [item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, errors.ConsiliumError)]
     assert len(classes) > 10
     for item in classes:
         assert item.__name__ in (errors.__doc__ or ""), item

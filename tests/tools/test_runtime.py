@@ -63,9 +63,7 @@ def test_an_unknown_tool_is_refused_with_the_names(store: SessionStore) -> None:
     assert (result.status, result.summary) == ("refused", "There is no tool 'tyo'. The tools are: toy.")
 
 
-@pytest.mark.parametrize(
-    ("error", "status"), [(FileError("broken file"), "refused"), (ToolFailed("no luck"), "failed")]
-)
+@pytest.mark.parametrize(("error", "status"), [(FileError("broken file"), "refused"), (ToolFailed("no luck"), "failed")])
 def test_our_errors_become_results(store: SessionStore, error: Exception, status: str) -> None:
     result = call(store, ToyTool(failing(error))).result
     assert (result.status, result.summary) == (status, str(error))

@@ -181,9 +181,7 @@ class FakeAssistant:
         )  # fmt: skip
         return Case(tuple(store.add(png(place), new, ".png") for place, new in enumerate(news)))
 
-    def ask(
-        self, owner: str, conversation: str, question: str, cancelled: threading.Event | None = None
-    ) -> Iterator[Event]:
+    def ask(self, owner: str, conversation: str, question: str, cancelled: threading.Event | None = None) -> Iterator[Event]:
         talk = self._talk(owner, conversation)
         self.asked.append(question)
         stop = cancelled or threading.Event()

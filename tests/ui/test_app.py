@@ -99,9 +99,7 @@ def test_a_question_while_one_runs_is_refused_with_a_note(page: Page) -> None:
     assert "third" in str(page.ask("third")[-1]["history"])
 
 
-def test_a_fault_of_the_assistant_is_told_and_frees_the_conversation(
-    page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_of_the_assistant_is_told_and_frees_the_conversation(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     page.sample()
     monkeypatch.setattr(page.assistant, "ask", lambda *_: 1 / 0)
     assert "could not be answered" in str(page.ask("q")[-1]["note"])

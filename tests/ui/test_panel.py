@@ -28,9 +28,7 @@ def test_no_span_or_one_outside_the_text_marks_nothing(quote: tuple[int, int] | 
 
 def test_hostile_text_stays_text_inside_and_outside_the_mark() -> None:
     whole = HOSTILE + "x" + HOSTILE
-    item = source().model_copy(
-        update={"text": whole, "span": (0, len(whole)), "quote": (5, len(HOSTILE)), "title": HOSTILE}
-    )
+    item = source().model_copy(update={"text": whole, "span": (0, len(whole)), "quote": (5, len(HOSTILE)), "title": HOSTILE})
     html = panel.passage_card(item)
     assert "<script" not in html
     assert "<img" not in html

@@ -23,9 +23,7 @@ def test_evidence_without_a_marker_is_still_cited_and_an_unknown_number_stays_te
 
 
 def test_a_sentence_that_failed_its_check_looks_different_and_says_why() -> None:
-    html = render.sentence_html(
-        Sentence(text="No.", verdict="contradicted", why="1.8 is <not> there"), "t", frozenset()
-    )
+    html = render.sentence_html(Sentence(text="No.", verdict="contradicted", why="1.8 is <not> there"), "t", frozenset())
     assert 'class="sentence doubtful contradicted"' in html
     assert 'title="1.8 is &lt;not&gt; there"' in html
 
@@ -71,9 +69,7 @@ def test_turns_without_an_answer_say_so() -> None:
 def test_an_abstention_gives_its_reason() -> None:
     turn = finished("t", "q")
     assert turn.answer is not None
-    silent = turn.answer.model_copy(
-        update={"sentences": (), "abstained": True, "why": "Nothing was found in 95 documents."}
-    )
+    silent = turn.answer.model_copy(update={"sentences": (), "abstained": True, "why": "Nothing was found in 95 documents."})
     html = render.turn_html(turn.model_copy(update={"answer": silent}), {})
     assert "Nothing was found in 95 documents." in html
     assert NOW is turn.started

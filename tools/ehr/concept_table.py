@@ -225,9 +225,7 @@ _VITALS = (
         "percentile",
         _MEASURED,
     ),
-    Concept(
-        "heart rate", ("heart rate", "pulse"), r"heart rate|\bpulse\b", _of("loinc", "8867-4"), "oximetry", _MEASURED
-    ),
+    Concept("heart rate", ("heart rate", "pulse"), r"heart rate|\bpulse\b", _of("loinc", "8867-4"), "oximetry", _MEASURED),
     Concept(
         "temperature", ("temperature", "body temperature"), r"temperature", _of("loinc", "8310-5 8331-1"), "", _MEASURED
     ),
@@ -271,8 +269,7 @@ _CONDITIONS = (
         _of("snomed", "125605004 263102004 65966004 33737001 16114001 58150001 359817006 15724005 1734006 443165006")
         + _of(
             "icd10",
-            "S02 S12 S22 S32 S42 S52 S62 S72 S82 S92 T02 T08 T10 T12 T14.2 "
-            "M80 M84.3 M84.4 M84.5 M84.6 M48.4 M48.5 Z87.31",
+            "S02 S12 S22 S32 S42 S52 S62 S72 S82 S92 T02 T08 T10 T12 T14.2 M80 M84.3 M84.4 M84.5 M84.6 M48.4 M48.5 Z87.31",
         ),
         r"fracture risk|risk of (?:\w+ ){0,3}fracture|\bfrax\b|probability of",
     ),

@@ -87,8 +87,7 @@ def read_fhir(path: Path, max_bytes: int = MAX_BYTES) -> Record:
     patients = index.patients()
     if not patients:
         raise FileError(
-            f"This FHIR file holds no patient's record: got {_counts(unread)}. "
-            f"Read are Patient and: {', '.join(READERS)}."
+            f"This FHIR file holds no patient's record: got {_counts(unread)}. Read are Patient and: {', '.join(READERS)}."
         )
     hide = _name_pattern(index.people)
     return Record(

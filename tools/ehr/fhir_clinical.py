@@ -186,8 +186,7 @@ def allergy(resource: Json, at: At) -> Iterator[Entry]:
         category="allergy",
         source=at.source,
         patient=at.patient,
-        text=label(resource.get("code"))
-        or labels([obj(r.get("substance")) for r in objects(resource.get("reaction"))]),
+        text=label(resource.get("code")) or labels([obj(r.get("substance")) for r in objects(resource.get("reaction"))]),
         codes=codes(resource.get("code")),
         start=onset or when(resource.get("recordedDate")) or when(resource.get("assertedDate")),
         status=verification if verification in _DOUBT else clinical,

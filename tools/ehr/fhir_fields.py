@@ -20,9 +20,7 @@ TEXT_LIMIT = 400
 _REPEATED = 80
 _NOTHING: Json = {}
 _SPACES = re.compile(r"\s+")
-_HIDDEN = re.compile(
-    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
+_HIDDEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _UNITS = {
     "mm[Hg]": "mmHg",

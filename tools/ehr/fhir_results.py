@@ -229,10 +229,7 @@ def imaging_study(resource: Json, at: At) -> Iterator[Entry]:
         category="imaging",
         source=at.source,
         patient=at.patient,
-        text=word(resource.get("description"))
-        or labels(resource.get("procedureCode"))
-        or labels(modalities)
-        or "Imaging",
+        text=word(resource.get("description")) or labels(resource.get("procedureCode")) or labels(modalities) or "Imaging",
         codes=codes(resource.get("procedureCode")),
         start=when(resource.get("started")),
         status=code_of(resource.get("status")),

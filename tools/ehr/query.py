@@ -259,9 +259,7 @@ def _by_text(hits: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
     return [(entries[-1].text, entries) for entries in named.values()]
 
 
-def _reply(
-    hits: Sequence[Entry], groups: list[tuple[str, list[Entry]]], which: Which, record: str, about: str
-) -> Reply:
+def _reply(hits: Sequence[Entry], groups: list[tuple[str, list[Entry]]], which: Which, record: str, about: str) -> Reply:
     others = [entry for entry in hits if entry.category != "observation"]
     if which != "all":
         chosen = [entry for _, group in groups for entry in pick(group, which)]

@@ -70,9 +70,7 @@ SPEC = ToolSpec(
         "does the patient smoke",
         "when was the last visit",
     ),
-    accepts=(
-        Accepts(parameter="record", kinds=("record",), allow_synthetic=True, described_as="a health record (FHIR)"),
-    ),
+    accepts=(Accepts(parameter="record", kinds=("record",), allow_synthetic=True, described_as="a health record (FHIR)"),),
     card=Card(
         method=(
             "Reads FHIR R4 JSON field by field and selects entries by code (LOINC, SNOMED CT, ICD-10) and by word. "

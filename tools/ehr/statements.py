@@ -236,9 +236,7 @@ def _imaging(entry: Entry) -> str:
 def _plan(entry: Entry) -> str:
     tail = _tail(entry, "activities", "reason")
     status = _plain(entry.status) or "unknown"
-    return (
-        f"The care plan {entry.text!r} has status {status}{on(entry.start, ', from ')}{on(entry.end, ' until ')}{tail}"
-    )
+    return f"The care plan {entry.text!r} has status {status}{on(entry.start, ', from ')}{on(entry.end, ' until ')}{tail}"
 
 
 def _order(entry: Entry) -> str:
@@ -254,9 +252,7 @@ def _family(entry: Entry) -> str:
 
 
 def _device(entry: Entry) -> str:
-    return (
-        f"Device of the patient: {entry.text}, status {_plain(entry.status) or 'unknown'}{_tail(entry, 'made', 'note')}"
-    )
+    return f"Device of the patient: {entry.text}, status {_plain(entry.status) or 'unknown'}{_tail(entry, 'made', 'note')}"
 
 
 def _plain(status: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import apply_rescale
+from pydicom.pixels.processing import apply_rescale
 
 from core.errors import FileError, TooLarge
 from tools.imaging.nifti import MAX_VOXELS
@@ -53,11 +54,7 @@ def is_dicom(path: Path) -> bool:
     if head[128:132] == b"DICM":
         return True
     # Old files start with the first element of group 0002 or 0008, little endian.
-    return (
-        len(head) >= 8
-        and head[:2] in (b"\x02\x00", b"\x08\x00")
-        and head[2:4] in (b"\x00\x00", b"\x05\x00", b"\x08\x00")
-    )
+    return len(head) >= 8 and head[:2] in (b"\x02\x00", b"\x08\x00") and head[2:4] in (b"\x00\x00", b"\x05\x00", b"\x08\x00")
 
 
 def read_dicom(paths: Sequence[Path]) -> DicomVolume | DicomFilm:
@@ -115,13 +112,11 @@ def _series(chosen: list[tuple[Path, Dataset]], modality: str, warnings: list[st
         between = [float(v) for v in first.PixelSpacing]
         positions = [np.array(header.ImagePositionPatient, dtype=float) for _, header in chosen]
     except (AttributeError, TypeError, ValueError) as error:
-        raise FileError(
-            "The series has no position, orientation or pixel spacing; it cannot be made a volume."
-        ) from error
+        raise FileError("The series has no position, orientation or pixel spacing; it cannot be made a volume.") from error
     normal = np.cross(row, column)
     along = np.array([position @ normal for position in positions])
     order = np.argsort(along)
-    keep = [order[0], *(b for a, b in zip(order, order[1:], strict=False) if along[b] - along[a] > 1e-3)]
+    keep = [order[0], *(b for a, b in pairwise(order) if along[b] - along[a] > 1e-3)]
     if len(keep) < len(order):
         warnings.append(f"{len(order) - len(keep)} slices were given twice and used once.")
     if len(keep) < 3:

@@ -50,9 +50,7 @@ def read_nifti(path: Path, called: str = "The NIfTI file") -> NiftiImage:
         or abs(np.linalg.det(affine[:3, :3])) < 1e-9
         or not ((spacing > 0.05) & (spacing < 50)).all()
     ):
-        raise FileError(
-            f"{called} has no usable geometry: voxel size {tuple(np.round(spacing, 3))} mm, allowed 0.05 to 50."
-        )
+        raise FileError(f"{called} has no usable geometry: voxel size {tuple(np.round(spacing, 3))} mm, allowed 0.05 to 50.")
     try:
         data = np.asanyarray(image.dataobj).reshape(shape)
     except Exception as error:
@@ -85,9 +83,8 @@ def _open(path: Path) -> nib.Nifti1Image:
         gzipped = file.read(2) == b"\x1f\x8b"
     if path.name.endswith(".nii.gz" if gzipped else ".nii"):
         return nib.Nifti1Image.from_filename(path)
-    opened = gzip.open(path, "rb") if gzipped else path.open("rb")
-    with opened as file:
-        return nib.Nifti1Image.from_bytes(file.read())
+    content = path.read_bytes()
+    return nib.Nifti1Image.from_bytes(gzip.decompress(content) if gzipped else content)
 
 
 def _reason(error: Exception) -> str:

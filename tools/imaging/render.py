@@ -72,9 +72,7 @@ def slice_image(
     return image
 
 
-def film_image(
-    pixels: NDArray[np.generic], window: tuple[float, float], caption: Caption, mm: float | None
-) -> Image.Image:
+def film_image(pixels: NDArray[np.generic], window: tuple[float, float], caption: Caption, mm: float | None) -> Image.Image:
     """Draw a 2-D image with its aspect kept; `mm` is millimetres per pixel when known."""
     image = Image.fromarray(apply_window(pixels, *window)).convert("RGB")
     zoom = _LONG_SIDE / max(image.size)
@@ -110,9 +108,7 @@ def _blend(picture: NDArray[np.uint8], labels: NDArray[np.generic], opacity: flo
     return out.astype(np.uint8)
 
 
-def _annotate(
-    image: Image.Image, caption: Caption, letters: tuple[str, str, str, str] | None, per_mm: float | None
-) -> None:
+def _annotate(image: Image.Image, caption: Caption, letters: tuple[str, str, str, str] | None, per_mm: float | None) -> None:
     draw = ImageDraw.Draw(image)
     width, height = image.size
     if letters is not None:

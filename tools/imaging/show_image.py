@@ -103,7 +103,7 @@ def _index(params: ShowParams, artifact: Artifact, volume: Volume, context: Tool
         return params.slice
     if params.level is not None:
         return level_centre(params.level, artifact, params.overlay, context)[axis]
-    return count // 2
+    return int(count // 2)
 
 
 def level_centre(level: str, artifact: Artifact, overlay: str | None, context: ToolContext) -> tuple[int, int, int]:

@@ -1,7 +1,7 @@
 """Window presets for CT.
 
-Widths and levels are the customary ones of radiology teaching (for example Hofer, CT Teaching Manual; the values given
-in DICOM viewers' defaults differ by a few tens of HU). They change only what is seen, never what is measured.
+Widths and levels are the customary ones; viewers differ by a few tens of HU. They change only what is seen, never what is
+measured.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def apply_window(values: NDArray[np.generic], width: float, level: float) -> NDA
     """Map [level - width/2, level + width/2] to 0..255; shape is kept."""
     low = level - width / 2
     scaled = (values.astype(np.float32) - low) * (255.0 / width)
-    return np.clip(scaled, 0, 255).astype(np.uint8)
+    shown: NDArray[np.uint8] = np.clip(scaled, 0, 255).astype(np.uint8)
+    return shown
 
 
 def window_for(name: str | None, values: NDArray[np.generic], *, is_ct: bool) -> tuple[float, float, str]:
@@ -32,7 +33,10 @@ def window_for(name: str | None, values: NDArray[np.generic], *, is_ct: bool) ->
     elif name is None and is_ct:
         width, level = WINDOWS["bone"]
     else:
-        low, high = (float(v) for v in np.percentile(values, (0.0, 100.0) if name == "full" else (1.0, 99.0)))
+        low, high = (
+            float(v)
+            for v in np.percentile(np.asarray(values, dtype=np.float64), (0.0, 100.0) if name == "full" else (1.0, 99.0))
+        )
         width, level = max(high - low, 1.0), (high + low) / 2
     unit = " HU" if is_ct else ""
     return width, level, f"W {width:g} L {level:g}{unit}"

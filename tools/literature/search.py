@@ -80,9 +80,7 @@ class SearchLiterature:
             summary=_summary(params, found),
             evidence=found.passages,
             warnings=tuple(
-                f"{passage.title} is flagged: {', '.join(passage.flags)}."
-                for passage in found.passages
-                if passage.flags
+                f"{passage.title} is flagged: {', '.join(passage.flags)}." for passage in found.passages if passage.flags
             ),
             timings=tuple(Timing(part=part, seconds=seconds) for part, seconds in found.timings.items()),
             provenance=ToolProvenance(tool=_SPEC.name, version=_SPEC.version, index=found.index),

@@ -93,9 +93,7 @@ def _read_batch(path: Path) -> Iterator[Question]:
             fault = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in fault["loc"]) or "the line"
             shape = '{"id", "text", "sample", "attach"}'
-            raise FileError(
-                f"Line {number} of {path.name!r}: {where}: {fault['msg']}. Each line is {shape}."
-            ) from error
+            raise FileError(f"Line {number} of {path.name!r}: {where}: {fault['msg']}. Each line is {shape}.") from error
 
 
 def _ask(assistant: Assistant, question: Question, *, steps: bool) -> tuple[Turn, SessionStore]:
@@ -145,7 +143,7 @@ def _print_turn(turn: Turn) -> None:
 def as_json(turn: Turn, store: SessionStore) -> dict[str, JsonValue]:
     """The object that `ask --json` prints."""
     answer = turn.answer
-    artifacts = [
+    artifacts: list[JsonValue] = [
         {**artifact.model_dump(mode="json"), "path": str(store.path(artifact.handle))} for artifact in store.list()
     ]
     provenance = answer.provenance if answer else None

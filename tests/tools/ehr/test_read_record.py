@@ -78,13 +78,10 @@ def test_the_sample_answers(
 
 def test_refuted_and_family_are_told_apart_from_the_patients_own(store: SessionStore) -> None:
     assert (
-        "refuted: the record says that the patient does not have it"
-        in ask(store, SAMPLE, "conditions", "diabetes").summary
+        "refuted: the record says that the patient does not have it" in ask(store, SAMPLE, "conditions", "diabetes").summary
     )
     hip = ask(store, SAMPLE, "conditions", "hip fracture")
-    assert hip.summary.startswith(
-        "The record does not document hip fracture of the patient (searched 63 events from 1988"
-    )
+    assert hip.summary.startswith("The record does not document hip fracture of the patient (searched 63 events from 1988")
     assert "mother with Hip fracture" in hip.summary
 
 
@@ -161,9 +158,7 @@ def test_many_are_cut_and_counted(store: SessionStore, tmp_path: Path) -> None:
 
 
 def test_a_plan_a_forbidden_and_a_given_medicine(store: SessionStore, tmp_path: Path) -> None:
-    given: Resource = resource(
-        "MedicationAdministration", "g", status="completed", effectiveDateTime="2024-05-06T07:08:00Z"
-    )
+    given: Resource = resource("MedicationAdministration", "g", status="completed", effectiveDateTime="2024-05-06T07:08:00Z")
     given["medicationCodeableConcept"] = {"text": "Morphine"}
     rows = [medicine("p", "Denosumab", intent="plan"), medicine("f", "Aspirin", doNotPerform=True), given]
     said = ask(store, write(tmp_path, bundle(patient(), *rows)), "medications").summary

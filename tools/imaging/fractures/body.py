@@ -82,9 +82,7 @@ class _Field:
         return sampled
 
 
-def find_body(
-    labels: Volume, value: int, box: tuple[slice, ...], tangent: Array, *, has_processes: bool
-) -> Body | None:
+def find_body(labels: Volume, value: int, box: tuple[slice, ...], tangent: Array, *, has_processes: bool) -> Body | None:
     """Find the body of one vertebra and measure its endplates.
 
     Args:
@@ -121,7 +119,8 @@ def _distance_field(labels: Volume, value: int, box: tuple[slice, ...]) -> tuple
     affine = labels.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ offset
     voxels = np.argwhere(inside).astype(float)
-    return _Field(smooth, np.linalg.inv(affine)), voxels @ affine[:3, :3].T + affine[:3, 3]
+    to_voxel: Array = np.asarray(np.linalg.inv(affine), dtype=np.float64)
+    return _Field(smooth, to_voxel), voxels @ affine[:3, :3].T + affine[:3, 3]
 
 
 def _frame(origin: Array, anterior: Array, superior: Array) -> Frame:

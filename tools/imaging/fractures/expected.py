@@ -2,7 +2,8 @@
 
 For each third a line over the level number is fitted to the other vertebrae, near ones weighing more. A fractured
 neighbour can only pull the line down, so vertebrae that lie well below a first, robust fit (Theil-Sen) are left out of the
-second. Heights change steadily along the spine (Gilad and Nissan, Spine 1986), which is what makes a local line adequate.
+second. Heights change
+steadily along the spine, which is what makes a local line adequate.
 """
 
 from __future__ import annotations

@@ -25,9 +25,7 @@ def draw_figure(image: Volume, labels: Volume, graded: Sequence[Graded], *, is_c
     """PNG of the slice with outlines, level names and grades; `image` is the CT, or the mask when there is none."""
     index = sagittal_index(graded)
     window, text = ((1800.0, 400.0), "W 1800 L 400 HU") if is_ct else ((1.0, 1.5), "mask")
-    picture = slice_image(
-        image, "sagittal", index, window, Caption(text, f"sagittal {index}", mark), long_side=_LONG_SIDE
-    )
+    picture = slice_image(image, "sagittal", index, window, Caption(text, f"sagittal {index}", mark), long_side=_LONG_SIDE)
     outlines = _outlines(np.asarray(oriented(labels.data, "sagittal", index)), graded)
     layer = Image.fromarray(outlines, "RGBA").resize(picture.size, Image.Resampling.NEAREST)
     picture.paste(layer, (0, 0), layer)
@@ -57,6 +55,4 @@ def _names(picture: Image.Image, image: Volume, graded: Sequence[Graded]) -> Non
         _, y, z = item.measured.centre
         at = ((columns - 1 - y) * mm[1] * zoom, (rows - 1 - z) * mm[0] * zoom)
         name = item.level if item.grade == 0 else f"{item.level}  grade {item.grade}"
-        draw.text(
-            at, name, fill=GRADE_COLOURS[item.grade], anchor="mm", stroke_width=2, stroke_fill=(0, 0, 0), font_size=15
-        )
+        draw.text(at, name, fill=GRADE_COLOURS[item.grade], anchor="mm", stroke_width=2, stroke_fill=(0, 0, 0), font_size=15)

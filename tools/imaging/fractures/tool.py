@@ -177,10 +177,7 @@ def _table(chosen: list[Graded], seen: Artifact) -> Table:
                     item.level,
                     str(item.grade),
                     item.shape,
-                    *(
-                        " / ".join(f"{v:.1f}" for v in values)
-                        for values in (item.measured.heights, item.expected.heights)
-                    ),
+                    *(" / ".join(f"{v:.1f}" for v in values) for values in (item.measured.heights, item.expected.heights)),
                     " / ".join(f"{100 * v:.0f}" for v in item.loss),
                 ),
                 evidence=(position,),
@@ -219,9 +216,7 @@ def _warnings(grading: Grading, levels: list[str] | None, seen: Artifact, image:
     return (*lines, *grading.warnings)
 
 
-def _figure(
-    grading: Grading, seen: Artifact, mask: Artifact, is_ct: bool, context: ToolContext
-) -> tuple[Artifact, ...]:
+def _figure(grading: Grading, seen: Artifact, mask: Artifact, is_ct: bool, context: ToolContext) -> tuple[Artifact, ...]:
     picture = draw_figure(
         volume_of(context.store, seen.handle),
         volume_of(context.store, mask.handle),
