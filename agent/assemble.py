@@ -23,7 +23,7 @@ class _StarterSearch:
 
     def __init__(self, settings: Settings, encoder: MiniLM) -> None:
         self._ready: Future[Retriever] = Future()
-        threading.Thread(target=self._open, args=(settings, encoder), daemon=True, name="open-index").start()
+        threading.Thread(target=self._open, args=(settings, encoder), name="open-index").start()
 
     def search(self, query: str, k: int, filters: SearchFilters | None = None) -> SearchOutcome:
         """Search once the index is open."""

@@ -100,7 +100,7 @@ class Handlers:
     def attach(self, token: object, current: str, files: Sequence[str] | str | None, request: gr.Request) -> Changes:
         """Take in files. The upload's own copies are removed: the conversation has its own."""
         if not files:
-            return {}
+            return self._unchanged()
         paths = [Path(files)] if isinstance(files, str) else [Path(name) for name in files]
         owner = owner_of(token, request.username)
         try:
@@ -119,7 +119,7 @@ class Handlers:
         try:
             action = Action.model_validate_json(raw)
         except ValidationError:
-            return {}
+            return self._unchanged()
         owner = owner_of(token, request.username)
         try:
             if action.kind == "open":
@@ -134,7 +134,7 @@ class Handlers:
         """Answer a question, step by step. Empty ones are ignored; one at a time."""
         question = (question or "").strip()
         if not question:
-            yield {}
+            yield self._unchanged()
             return
         owner = owner_of(token, request.username)
         parts = self._parts
@@ -172,7 +172,7 @@ class Handlers:
         """Another image was chosen."""
         owner = owner_of(token, request.username)
         if not handle or not current:
-            return {}
+            return self._unchanged()
         try:
             return self._look(owner, current, viewer.first_look(self._assistant, owner, current, handle))
         except InputError as error:
@@ -201,9 +201,13 @@ class Handlers:
     def turn_plane(self, token: object, current: str, handle: str | None, plane: str, request: gr.Request) -> Changes:
         """Another plane: the middle slice of it."""
         if not handle or not current:
-            return {}
+            return self._unchanged()
         count = self._assistant.slice_count(owner_of(token, request.username), current, handle, plane)
         return {self._parts.index: gr.update(maximum=max(count - 1, 1), value=count // 2)}
+
+    def _unchanged(self) -> Changes:
+        """No change. Gradio takes an empty dict for a value, so one part is named."""
+        return {self._parts.note: gr.update()}
 
     def _say(self, words: str, level: str = "info") -> Changes:
         return {self._parts.note: render.notice_html(words, level)}

@@ -1,0 +1,87 @@
+"""A small real HTTP server on loopback that speaks the OpenAI protocol from a script."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Script:
+    """Replies in order: text, a list of (tool, arguments), or the name of a fault; the last one repeats."""
+
+    replies: Sequence[Any]
+    models: tuple[str, ...] = ("scripted",)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    script: Script
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return None
+
+    def do_GET(self) -> None:
+        self._json(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in self.script.models]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        number = len(self.script.requests)
+        self.script.requests.append(body)
+        reply = self.script.replies[min(number, len(self.script.replies) - 1)]
+        if reply == "500":
+            self._json(500, {"error": {"message": "boom"}})
+        elif reply == "429":
+            self._json(429, {"error": {"message": "slow down"}})
+        elif reply == "html":
+            self._raw(200, "text/html", b"<html>hello</html>")
+        else:
+            self._raw(200, "text/event-stream", b"".join(_events(reply)))
+
+    def _json(self, status: int, body: object) -> None:
+        self._raw(status, "application/json", json.dumps(body).encode())
+
+    def _raw(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _events(reply: Any) -> Iterator[bytes]:
+    if isinstance(reply, str):
+        deltas: list[dict[str, Any]] = [
+            {"role": "assistant", "content": ""},
+            *({"content": word} for word in reply.split(" ", 0)),
+        ]
+        finish = "stop"
+    else:
+        calls = [
+            {"index": i, "id": f"c{i}", "type": "function", "function": {"name": name, "arguments": arguments}}
+            for i, (name, arguments) in enumerate(reply)
+        ]
+        deltas, finish = [{"role": "assistant", "content": None, "tool_calls": calls}], "tool_calls"
+    for delta in [*deltas, {}]:
+        choice = {"index": 0, "delta": delta, "finish_reason": None if delta else finish}
+        chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice]}
+        yield f"data: {json.dumps(chunk)}\n\n".encode()
+    yield b"data: [DONE]\n\n"
+
+
+@contextmanager
+def serving(script: Script) -> Iterator[str]:
+    """Serve the script; gives the base URL."""
+    handler = type("Handler", (_Handler,), {"script": script})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,209 @@
+"""Whole turns: the embedded model, and an OpenAI-compatible endpoint over real HTTP."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.assemble import build_assistant
+from agent.assistant import STOPPED, Assistant
+from agent.events import StepFinished, TextDelta, TurnDone
+from core.errors import InputError, UnknownConversation
+from core.settings import load_settings
+from core.types import Turn
+from retrieval.encoders import MiniLM
+from retrieval.starter import open_starter
+from tests.agent.openai_server import Script, serving
+from tools.imaging.phantom import spine_phantom
+from tools.imaging.volume import save_volume
+
+ME, OTHER = "me", "other"
+
+
+@pytest.fixture(scope="session")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The starter index, built once."""
+    home = tmp_path_factory.mktemp("starter")
+    open_starter(home, MiniLM())
+    return home / "indexes"
+
+
+@pytest.fixture(autouse=True)
+def home_with_index(starter: Path, clean_environment: None) -> None:
+    shutil.copytree(starter, load_settings().home / "indexes")
+
+
+@pytest.fixture
+def assistant() -> Iterator[Assistant]:
+    with build_assistant(load_settings()) as built:
+        yield built
+
+
+@pytest.fixture(scope="module")
+def spine(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("spine")
+    phantom = spine_phantom(loss={"T12": (0.42, 0.18, 0.0)}, spacing_mm=(2.0, 2.0, 2.0))
+    ct = phantom.ct
+    ct.data[0, 0, 0] = -1000  # type: ignore[index]
+    save_volume(ct, folder / "ct.nii")
+    save_volume(phantom.mask, folder / "seg.nii")
+    return [folder / "ct.nii", folder / "seg.nii"]
+
+
+def ask(assistant: Assistant, conversation: str, question: str) -> Turn:
+    *_, last = assistant.ask(ME, conversation, question)
+    assert isinstance(last, TurnDone)
+    return last.turn
+
+
+def test_a_question_about_an_image_and_the_literature(assistant: Assistant, spine: list[Path]) -> None:
+    conversation = assistant.new_conversation(ME)
+    attached = assistant.attach(ME, conversation, spine)
+    assert [artifact.handle for artifact in attached.artifacts] == ["ct1", "mask1"]
+    question = "Is any vertebra fractured, and what does the literature say about grading it?"
+    events = list(assistant.ask(ME, conversation, question))
+    turn = events[-1].turn if isinstance(events[-1], TurnDone) else None
+    assert turn is not None
+    assert turn.answer is not None
+    assert [call.name for call in turn.calls] == ["grade_fractures", "search_literature"]
+    assert any(isinstance(event, StepFinished) for event in events)
+    assert all(sentence.evidence and sentence.verdict == "supported" for sentence in turn.answer.sentences)
+    graded = {item.where: item.value for item in turn.evidence if item.kind == "finding"}
+    assert graded["T12"] == 2
+    assert not [level for level, grade in graded.items() if level != "T12" and int(str(grade)) >= 2]
+    assert [item.id for item in turn.evidence] == [str(n + 1) for n in range(len(turn.evidence))]
+    assert turn.answer.figures
+    assert turn.answer.tables
+
+    again = ask(assistant, conversation, "and L1?")
+    assert [call.arguments.get("levels") for call in again.calls] == [["L1"]]
+    shown = ask(assistant, conversation, "show me that one")
+    assert [call.name for call in shown.calls] == ["show_image"]
+    assert shown.calls[0].status == "done"
+
+
+@pytest.mark.parametrize("question", ["What is the best treatment for Blorptitis?", "asdkjh qwoeiu zxmcn treatment?"])
+def test_nothing_found_is_said_with_what_was_searched(assistant: Assistant, question: str) -> None:
+    turn = ask(assistant, assistant.new_conversation(ME), question)
+    assert turn.answer is not None
+    assert turn.answer.abstained
+    assert "documents in 'starter'" in turn.answer.why
+
+
+def test_a_missing_image_is_asked_for(assistant: Assistant) -> None:
+    turn = ask(assistant, assistant.new_conversation(ME), "Which vertebrae are fractured in this scan?")
+    assert turn.answer is not None
+    assert turn.answer.abstained
+    assert "attach a CT" in turn.answer.text
+
+
+def test_owners_do_not_see_each_other(assistant: Assistant) -> None:
+    mine = assistant.new_conversation(ME)
+    assert assistant.conversations(OTHER) == ()
+    for forbidden in (assistant.turns, assistant.store, assistant.delete):
+        with pytest.raises(UnknownConversation):
+            forbidden(OTHER, mine)
+    with pytest.raises(UnknownConversation):
+        list(assistant.ask(OTHER, mine, "hello"))
+
+
+def test_history_survives_a_restart_and_delete_is_real(assistant: Assistant, tmp_path: Path) -> None:
+    conversation = assistant.new_conversation(ME)
+    ask(assistant, conversation, "What is RHLV?")
+    assistant.close()
+    with build_assistant(load_settings()) as again:
+        assert [turn.question for turn in again.turns(ME, conversation)] == ["What is RHLV?"]
+        assert again.conversations(ME)[0].title == "What is RHLV?"
+        folder = again.store(ME, conversation).folder
+        again.delete(ME, conversation)
+        assert not folder.exists()
+        assert again.conversations(ME) == ()
+    home = load_settings().home
+    with sqlite3.connect(home / "checkpoints.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM checkpoints").fetchone() == (0,)
+
+
+def test_the_memory_stays_small(assistant: Assistant, spine: list[Path]) -> None:
+    conversation = assistant.new_conversation(ME)
+    assistant.attach(ME, conversation, spine)
+    for number in range(20):
+        turn = ask(assistant, conversation, f"show slice {10 + number} of ct1")
+        assert turn.calls[0].status == "done"
+    assert (load_settings().home / "checkpoints.sqlite").stat().st_size < 1_000_000
+
+
+def test_an_empty_question_is_refused(assistant: Assistant) -> None:
+    with pytest.raises(InputError, match="empty"):
+        list(assistant.ask(ME, assistant.new_conversation(ME), "  "))
+
+
+def test_a_stop_ends_the_turn(assistant: Assistant) -> None:
+    stop = threading.Event()
+    stop.set()
+    *_, last = assistant.ask(ME, assistant.new_conversation(ME), "What is RHLV?", stop)
+    assert isinstance(last, TurnDone)
+    assert last.turn.error == STOPPED
+
+
+def test_a_bad_file_does_not_lose_the_good_one(assistant: Assistant, spine: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "empty.nii").touch()
+    (tmp_path / "text.dcm").write_text("not an image")
+    taken = assistant.attach(ME, assistant.new_conversation(ME), [tmp_path / "empty.nii", spine[0], tmp_path / "text.dcm"])
+    assert [artifact.handle for artifact in taken.artifacts] == ["ct1"]
+    assert "0 bytes" in taken.problems[0]
+    assert "nothing that can be read" in taken.problems[1]
+
+
+def served(script: Script) -> Iterator[tuple[Assistant, str]]:
+    with serving(script) as url, build_assistant(load_settings(model=url)) as built:
+        yield built, built.new_conversation(ME)
+
+
+def test_a_served_model_calls_tools_and_is_checked() -> None:
+    good = "Relative Height Loss of Vertebrae compares a vertebra with a synthesised healthy version of it [1]."
+    script = Script([[("search_literature", '{"query": "What is RHLV?", "k": 2}')], f"{good} It cures everyone [7]."])
+    for assistant, conversation in served(script):
+        events = list(assistant.ask(ME, conversation, "What is RHLV?"))
+        turn = events[-1].turn  # type: ignore[union-attr]
+        assert "".join(event.text for event in events if isinstance(event, TextDelta)).startswith("Relative Height")
+        assert [sentence.verdict for sentence in turn.answer.sentences] == ["supported", "not_supported"]
+        assert turn.answer.provenance.model == "scripted"
+        assert {tool["function"]["name"] for tool in script.requests[0]["tools"]} >= {"show_image", "read_record"}
+        assert script.requests[0]["messages"][0]["role"] == "system"
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"), [("500", "answered 500"), ("429", "429"), ("html", "not the protocol|empty answer")]
+)
+def test_a_failing_endpoint_is_told_and_the_conversation_goes_on(fault: str, message: str) -> None:
+    script = Script([fault, "I can help."])
+    for assistant, conversation in served(script):
+        turn = ask(assistant, conversation, "hello there")
+        assert turn.answer is None
+        assert any(part in turn.error for part in message.split("|"))
+        assert ask(assistant, conversation, "again").answer is not None
+        assert len(assistant.turns(ME, conversation)) == 2
+
+
+def test_bad_calls_are_refused_in_words_and_an_endless_loop_ends() -> None:
+    script = Script([[("nope", "{}")], [("search_literature", "{broken")], "I could not find anything."])
+    for assistant, conversation in served(script):
+        turn = ask(assistant, conversation, "question")
+        assert [call.status for call in turn.calls] == ["refused", "refused"]
+        assert "There is no tool 'nope'" in turn.calls[0].summary
+        assert turn.answer is not None
+    for assistant, conversation in served(Script([[("search_literature", '{"query": "RHLV"}')]])):
+        turn = ask(assistant, conversation, "question")
+        assert "kept calling tools" in turn.error
+
+
+def test_an_endpoint_that_is_down_is_told() -> None:
+    with build_assistant(load_settings(model="http://127.0.0.1:9/v1")) as assistant:
+        turn = ask(assistant, assistant.new_conversation(ME), "hello")
+        assert "cannot be reached" in turn.error
+        assert not assistant.model_status().reachable

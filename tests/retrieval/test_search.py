@@ -1,0 +1,142 @@
+"""Search, the gate and the index on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import IndexDamaged
+from core.ports import SearchFilters
+from retrieval.chunking import passage_spans, sentence_spans
+from retrieval.corpus import Document, SkippedLine, read_jsonl
+from retrieval.encoders import MiniLM
+from retrieval.index import Index
+from retrieval.search import HybridSearch, content_words
+from retrieval.starter import open_starter
+from tests.fakes import WordEncoder
+
+DOCUMENTS = [
+    Document(id="bone", title="Bone", text="Alendronate reduces vertebral fractures. It is taken weekly.", year=2001),
+    Document(id="heart", title="Heart", text="Bisoprolol lowers the heart rate in heart failure.", year=2015),
+    Document(
+        id="old", title="Withdrawn", text="Alendronate cures vertebral fractures at once.", year=2010, flags=("retracted",)
+    ),
+]
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    made = Index(tmp_path / "papers", WordEncoder())
+    made.add(DOCUMENTS)
+    return made
+
+
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> HybridSearch:
+    return open_starter(tmp_path_factory.mktemp("home"), MiniLM())
+
+
+def test_a_passage_is_the_documents_text_at_its_span(index: Index) -> None:
+    (hit,) = HybridSearch(index).search("alendronate vertebral fractures", 3).passages
+    source = DOCUMENTS[0].text
+    assert hit.text == source[hit.span[0] : hit.span[1]]
+    assert hit.quote is not None
+    assert source[hit.quote[0] : hit.quote[1]] == "Alendronate reduces vertebral fractures."
+
+
+def test_retracted_sources_are_left_out_unless_asked_for(index: Index) -> None:
+    search = HybridSearch(index)
+    found = search.search("alendronate vertebral fractures", 5, SearchFilters(include_retracted=True)).passages
+    assert {hit.document_id: hit.flags for hit in found} == {"bone": (), "old": ("retracted",)}
+
+
+@pytest.mark.parametrize(("filters", "count"), [(SearchFilters(year_from=2002), 0), (SearchFilters(year_to=2001), 1)])
+def test_years_are_exact(index: Index, filters: SearchFilters, count: int) -> None:
+    assert len(HybridSearch(index).search("alendronate vertebral fractures", 5, filters).passages) == count
+
+
+def test_adding_again_changes_nothing_and_removing_is_at_once(index: Index) -> None:
+    before = (index.folder / "CURRENT").read_text()
+    assert index.add(DOCUMENTS).unchanged == 3
+    assert (index.folder / "CURRENT").read_text() == before
+    search = HybridSearch(index)
+    assert search.search("bisoprolol heart rate", 3).passages
+    assert index.remove(["heart", "nothing"]).removed == 1
+    assert not search.search("bisoprolol heart rate", 3).passages
+    changed = DOCUMENTS[0].model_copy(update={"text": "Alendronate was renamed."})
+    assert index.add([changed]).replaced == 1
+    assert search.search("alendronate renamed", 1).passages[0].text == "Alendronate was renamed."
+    assert index.verify() == []
+
+
+def test_damage_and_another_encoder_are_told(index: Index) -> None:
+    class Other(WordEncoder):
+        identity = "other/1"
+
+    with pytest.raises(IndexDamaged, match="built with words/0, the encoder is other/1"):
+        Index(index.folder, Other()).current()
+    current = index.folder / "generations" / (index.folder / "CURRENT").read_text()
+    (current / "vectors.faiss").write_bytes((current / "vectors.faiss").read_bytes() + b"x")
+    assert index.verify() == ["vectors.faiss has changed since it was written"]
+    (current / "manifest.json").unlink()
+    assert "damaged" in index.verify()[0]
+    with pytest.raises(IndexDamaged, match="no index 'none'"):
+        Index(index.folder.parent / "none", WordEncoder()).current()
+
+
+@pytest.mark.parametrize("query", ['"', "a OR b) NEAR", "text:* AND NOT", "'; DROP TABLE words; --", "ß“”", "?"])
+def test_any_text_is_a_safe_query(index: Index, query: str) -> None:
+    assert HybridSearch(index).search(query, 3).searched == "3 documents in 'papers'"
+
+
+def test_spans_cover_every_sentence_exactly() -> None:
+    text = "Dr. Smith saw 3.5 mm, e.g. at L1. It was “stable”.\n\nNew line:  héllo. " * 20
+    assert [text[s.start : s.end] for s in sentence_spans(text)][0].startswith("Dr. Smith")
+    passages = passage_spans(text, 200)
+    assert all(a.end <= b.start for a, b in zip(passages, passages[1:], strict=False))
+    assert max(p.end - p.start for p in passages) <= 200
+
+
+def test_jsonl_names_the_bad_line(tmp_path: Path) -> None:
+    path = tmp_path / "f.jsonl"
+    path.write_text('{"id": "a", "text": "x"}\n\n{"id": "b"}\nnonsense\n', encoding="utf-8")
+    skipped: list[SkippedLine] = []
+    assert [document.id for document in read_jsonl(path, skipped)] == ["a"]
+    assert [line.line for line in skipped] == [3, 4]
+
+
+def test_content_words_leave_the_question_words_out() -> None:
+    assert content_words("What is the best treatment for Blorptitis?") == ["treatment", "blorptitis"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How are vertebral fractures graded?",
+        "what does RHLV mean",
+        "Does calibration follow from a good AUROC?",
+        "Which system removes identifiers from clinical notes?",
+        "text-guided generation of chest CT",
+        "Is a FID comparable between papers?",
+    ],
+)
+def test_the_gate_lets_answerable_questions_through(starter: HybridSearch, question: str) -> None:
+    assert starter.search(question, 3).passages
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the best treatment for Blorptitis?",
+        "first-line antibiotic for streptococcal pharyngitis",
+        "how do I bake bread",
+        "who won the world cup",
+        "Is Quaxil effective for knee pain?",
+        "malaria prophylaxis in Kenya",
+    ],
+)
+def test_the_gate_stops_the_rest(starter: HybridSearch, question: str) -> None:
+    outcome = starter.search(question, 3)
+    assert outcome.passages == ()
+    assert outcome.best_rejected
