@@ -46,8 +46,21 @@ def _verdict(claim: Claim, known: dict[str, Evidence]) -> tuple[Verdict, str]:
         if claim.bare.endswith("?") or _ABOUT_ITSELF.search(claim.bare):
             return "no_evidence_needed", "says something about the program or asks"
         return "not_supported", "no evidence is cited"
-    sources = [source_text(known[number]) for number in claim.cited]
-    return _compare(claim.bare, sources)
+    cited = [known[number] for number in claim.cited]
+    moved = _other_place(claim.bare, cited)
+    if moved:
+        return "contradicted", moved
+    return _compare(claim.bare, [source_text(item) for item in cited])
+
+
+def _other_place(claim: str, cited: Sequence[Evidence]) -> str:
+    """A finding holds for its own level: the neighbours that its statement names are not measured by it."""
+    places = {item.where for item in cited if item.kind == "finding" and item.where}
+    if len(places) == 0 or any(item.kind != "finding" for item in cited):
+        return ""
+    said = _facts(re.split(r"\bexpected\b|\bagainst\b", claim)[0]).levels
+    extra = said - places
+    return f"level {', '.join(sorted(extra))} is not what the cited measurement is of" if extra else ""
 
 
 def source_text(item: Evidence) -> str:

@@ -49,7 +49,7 @@ def spine(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("spine")
     phantom = spine_phantom(loss={"T12": (0.42, 0.18, 0.0)}, spacing_mm=(2.0, 2.0, 2.0))
     ct = phantom.ct
-    ct.data[0, 0, 0] = -1000  # type: ignore[index]
+    ct.data[0, 0, 0] = -1000
     save_volume(ct, folder / "ct.nii")
     save_volume(phantom.mask, folder / "seg.nii")
     return [folder / "ct.nii", folder / "seg.nii"]
@@ -165,12 +165,14 @@ def served(script: Script) -> Iterator[tuple[Assistant, str]]:
 
 
 def test_a_served_model_calls_tools_and_is_checked() -> None:
-    good = "Relative Height Loss of Vertebrae compares a vertebra with a synthesised healthy version of it [1]."
+    good = "Relative Height Loss of Vertebrae compares the height of a vertebra with that of a synthesised one [1]."
     script = Script([[("search_literature", '{"query": "What is RHLV?", "k": 2}')], f"{good} It cures everyone [7]."])
     for assistant, conversation in served(script):
         events = list(assistant.ask(ME, conversation, "What is RHLV?"))
         turn = events[-1].turn  # type: ignore[union-attr]
-        assert "".join(event.text for event in events if isinstance(event, TextDelta)).startswith("Relative Height")
+        assert "".join(event.text for event in events if isinstance(event, TextDelta)).startswith("Relative Height Loss")
+        assert turn.answer is not None
+        assert turn.answer.provenance is not None
         assert [sentence.verdict for sentence in turn.answer.sentences] == ["supported", "not_supported"]
         assert turn.answer.provenance.model == "scripted"
         assert {tool["function"]["name"] for tool in script.requests[0]["tools"]} >= {"show_image", "read_record"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -92,9 +93,9 @@ def test_any_text_is_a_safe_query(index: Index, query: str) -> None:
 
 def test_spans_cover_every_sentence_exactly() -> None:
     text = "Dr. Smith saw 3.5 mm, e.g. at L1. It was “stable”.\n\nNew line:  héllo. " * 20
-    assert [text[s.start : s.end] for s in sentence_spans(text)][0].startswith("Dr. Smith")
+    assert next(text[s.start : s.end] for s in sentence_spans(text)).startswith("Dr. Smith")
     passages = passage_spans(text, 200)
-    assert all(a.end <= b.start for a, b in zip(passages, passages[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(passages))
     assert max(p.end - p.start for p in passages) <= 200
 
 

@@ -85,7 +85,7 @@ def test_a_question_streams_its_steps_and_ends_with_the_stored_turn(page: Page) 
 
 @pytest.mark.parametrize("question", ["", "  \n "])
 def test_an_empty_question_is_ignored(page: Page, question: str) -> None:
-    assert page.ask(question) == [{}]
+    assert page.ask(question) == [{"note": gr.update()}]
     assert page.assistant.asked == []
 
 
@@ -143,7 +143,7 @@ def test_a_finding_is_shown_at_its_slice_with_its_overlay(page: Page) -> None:
 def test_evidence_that_is_not_there_and_nonsense_are_taken_calmly(page: Page) -> None:
     page.sample()
     assert "not in this conversation" in str(page.click("turn9", "1")["note"])
-    assert page.on.act("{nonsense", TOKEN, page.current, REQUEST) == {}
+    assert list(page.on.act("{nonsense", TOKEN, page.current, REQUEST).values()) == [gr.update()]
 
 
 def test_a_bad_file_is_told_and_the_others_are_kept(page: Page, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def spine_phantom(
     points = grid @ affine[:3, :3].T + affine[:3, 3]
     if rotation is not None:
         points = points @ rotation
+    points = np.asarray(points, dtype=np.float64)
     labels = np.zeros(len(points), dtype=np.int16)
     heights = {}
     bottom = length / 2 - 20
@@ -81,7 +82,7 @@ def _inside(
     place = np.clip((y + _DEPTH_MM / 2) / _DEPTH_MM, 0, 1)
     top = bottom + height * (1 - np.interp(place, (0, 0.5, 1), profile[::-1]))
     ellipse = (x / (_WIDTH_MM / 2)) ** 4 + (y / (_DEPTH_MM / 2)) ** 4 <= 1
-    body = ellipse & (z >= bottom) & (z <= top)
+    body: NDArray[np.bool_] = ellipse & (z >= bottom) & (z <= top)
     if bodies_only:
         return body
     back = -_DEPTH_MM / 2
@@ -89,7 +90,8 @@ def _inside(
     pedicles = (np.abs(np.abs(x) - 13) < 3.5) & (y < back + 2) & (y > back - 18) & (np.abs(z - middle) < 5)
     arch = (np.abs(x) < 16) & (y < back - 14) & (y > back - 20) & (np.abs(z - middle) < 7)
     spine = (np.abs(x) < 3) & (y < back - 18) & (y > back - 38) & (np.abs(z - middle + 4) < 7)
-    return body | pedicles | arch | spine
+    whole: NDArray[np.bool_] = body | pedicles | arch | spine
+    return whole
 
 
 def _true_heights(height: float, profile: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -123,8 +123,9 @@ def test_dropping_every_second_slice_keeps_heights() -> None:
     affine[:3, 2] *= 2
     coarse = Volume(np.ascontiguousarray(np.asarray(fine.mask.data)[:, :, ::2]), affine)
     before = {m.level: m.heights for m in measure_spine(fine.mask).measured}
+    # At most half a slice: along straight endplates a mask knows no more.
     for level in measure_spine(coarse).measured:
-        assert level.heights == pytest.approx(before[level.level], abs=1.0)
+        assert level.heights == pytest.approx(before[level.level], abs=1.25)
 
 
 def test_a_level_cut_by_the_edge_is_not_graded(wedged: Phantom) -> None:
