@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: install run test check bench format clean
+.PHONY: install run test check format clean
 
 install: $(STAMP)
 
@@ -33,9 +33,6 @@ check: $(DEV_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-
-bench: $(STAMP)
-	$(BIN)/python -m evals.bench
 
 format: $(DEV_STAMP)
 	$(BIN)/ruff format .

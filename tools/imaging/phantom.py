@@ -57,10 +57,9 @@ def spine_phantom(
     affine = np.diag([*spacing_mm, 1.0])
     affine[:3, 3] = -(np.array(shape) - 1) * np.array(spacing_mm) / 2
     grid = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), axis=-1).reshape(-1, 3)
-    points = grid @ affine[:3, :3].T + affine[:3, 3]
+    points: NDArray[np.float64] = grid.astype(np.float64) @ affine[:3, :3].T + affine[:3, 3]
     if rotation is not None:
         points = points @ rotation
-    points = np.asarray(points, dtype=np.float64)
     labels = np.zeros(len(points), dtype=np.int16)
     heights = {}
     bottom = length / 2 - 20

@@ -41,9 +41,14 @@ class Caption:
     mark: str = ""
 
 
+def plane_of(data: NDArray[np.generic], plane: Plane, index: int) -> NDArray[np.generic]:
+    """One slice in array order; basic indexing, so that only its voxels are read from disk."""
+    return np.asarray(data[(slice(None),) * AXIS[plane] + (index,)])
+
+
 def oriented(data: NDArray[np.generic], plane: Plane, index: int) -> NDArray[np.generic]:
     """One slice of a RAS array as rows x columns in radiological convention."""
-    flat = np.asarray(np.take(data, index, axis=AXIS[plane]))
+    flat = plane_of(data, plane, index)
     # The first remaining axis runs to the right (R or A), the second up (S or A): transpose, head up, and mirror.
     return flat.T[::-1, ::-1]
 

@@ -11,7 +11,7 @@ from core.errors import CallError
 from core.types import Artifact, Finding, Location, NewArtifact, Plane, ToolProvenance, ToolResult
 from tools.base import Accepts, Card, ToolContext, ToolSpec
 from tools.imaging.labels import level_names
-from tools.imaging.render import AXIS, Caption, film_image, montage, slice_image, to_png
+from tools.imaging.render import AXIS, Caption, film_image, montage, plane_of, slice_image, to_png
 from tools.imaging.slices import film_of, mark_of, matching_mask, volume_of
 from tools.imaging.volume import Volume
 from tools.imaging.windows import window_for
@@ -130,7 +130,7 @@ def _draw(
     params: ShowParams, artifact: Artifact, volume: Volume, index: int, overlay: str | None, context: ToolContext
 ) -> tuple[bytes, str]:
     axis = AXIS[params.plane]
-    values = np.asarray(np.take(volume.data, index, axis=axis))
+    values = plane_of(volume.data, params.plane, index)
     width, level, text = window_for(params.window, values, is_ct=artifact.modality == "CT")
     mask = volume_of(context.store, overlay) if overlay else None
     count = volume.data.shape[axis]

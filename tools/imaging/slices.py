@@ -13,7 +13,7 @@ from PIL import Image
 from core.errors import CallError, GateRefusal
 from core.ports import ArtifactStore
 from core.types import Artifact, Plane
-from tools.imaging.render import AXIS, Caption, slice_image, to_png
+from tools.imaging.render import AXIS, Caption, plane_of, slice_image, to_png
 from tools.imaging.volume import Volume, load_volume
 from tools.imaging.windows import window_for
 
@@ -79,7 +79,7 @@ def draw_slice(
     if not 0 <= index < count:
         raise CallError(f"{handle} has {side} slices 0 to {count - 1}, got {index}.")
     volume = volume_of(store, handle)
-    values = np.asarray(np.take(volume.data, index, axis=AXIS[side]))
+    values = plane_of(volume.data, side, index)
     width, level, text = window_for(window, values, is_ct=artifact.modality == "CT")
     mask = volume_of(store, overlay) if overlay and matching_mask(store, handle, overlay) else None
     caption = Caption(text, f"{side} {index}", mark_of(artifact))
