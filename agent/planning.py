@@ -10,17 +10,24 @@ from pydantic import JsonValue
 
 from agent import slots
 from agent.models import replies
-from agent.routing import OUTSIDE, Route, Router, clauses_of, cue_score
+from agent.routing import OUTSIDE, Route, Router, clauses_of, cued
 from core.types import Artifact
 
 _MAX_VOLUMES = 3
+_SHORT = 4
+"""A clause of so few words is what its one cue word says: "grade it", "last creatinine?"."""
+_SURELY_OUTSIDE = 0.6
+"""Below this a question about the world goes to the search, whose relevance gate can still find nothing."""
 _FOLLOW_UP = re.compile(
     r"^\W*(and|what about|how about|now|also|same|no\b|not|instead|i meant|actually|sorry|rather|ok(ay)?,? (and|now)|then)\b|"
     r"\b(instead|that one|this one|the same|it again|there)\W*$|^\W*why\b.{0,40}$",
     re.IGNORECASE,
 )
 _CORRECTION = re.compile(r"\b(i meant|no,|not that|instead|rather|actually)\b", re.IGNORECASE)
-_HISTORY = re.compile(r"\b(history|record|chart|documented|past|previous(ly)?|ever had|known)\b", re.IGNORECASE)
+_HISTORY = re.compile(
+    r"\b(history|record|chart|documented|past|previous(ly)?|ever (had|broken|fractured)|known|notes)\b", re.IGNORECASE
+)
+_BROKEN = re.compile(r"fractur|\bbroke(n)?\b|\bbreak\b", re.IGNORECASE)
 _REFERENT = re.compile(r"\b(it|them|this|that|these|those)\b", re.IGNORECASE)
 _LITERATURE = re.compile(
     r"\b(literature|papers?|stud(y|ies)|published|evidence|research|defin\w+|guidelines?)\b", re.IGNORECASE
@@ -80,35 +87,34 @@ def make_plan(situation: Situation, router: Router) -> Plan:
 
 
 def _settle(clause: str, route: Route, situation: Situation) -> str:
-    """Rules that outweigh nearness: the literature is named, a record is asked, an image question has an image."""
-    scores = dict(route.scores)
-    if _LITERATURE.search(clause) and cue_score("search_literature", clause) >= 0.4:
+    """Rules that outweigh likeness: the literature is named, a record is asked, an image question has an image."""
+    if _LITERATURE.search(clause) and cued("search_literature", clause):
         return "search_literature"
-    kinds = {artifact.kind for artifact in situation.artifacts}
-    if re.search(r"fractur", clause, re.IGNORECASE) and _HISTORY.search(clause):
+    if _BROKEN.search(clause) and _HISTORY.search(clause):
         return "read_record"
-    if scores.get(OUTSIDE, 0.0) >= max(score for name, score in scores.items() if name != OUTSIDE):
-        return OUTSIDE
-    best = max((name for name in scores if name != OUTSIDE), key=lambda name: scores[name])
-    if best == "read_record" and "record" not in kinds and _is_general(clause):
+    kinds = {artifact.kind for artifact in situation.artifacts}
+    if route.tool == "grade_fractures" and _is_general(clause) and not slots.levels(clause):
         return "search_literature"
-    if best == "grade_fractures" and _is_general(clause) and not slots.levels(clause):
+    named = [tool for tool in route.probabilities if cued(tool, clause)]
+    if named == ["read_record"] and "record" in kinds and not _is_general(clause):
+        return "read_record"
+    if len(named) == 1 and len(clause.split()) <= _SHORT:
+        return named[0]
+    if route.tool == OUTSIDE and route.probabilities[OUTSIDE] < _SURELY_OUTSIDE and _is_general(clause):
         return "search_literature"
-    if scores[best] < 0.3:
-        return "search_literature" if _is_question(clause) and scores.get(OUTSIDE, 0.0) < 0.3 else OUTSIDE
-    return best
+    if route.tool == "read_record" and "record" not in kinds and _is_general(clause):
+        return "search_literature"
+    return route.tool
 
 
 def _is_general(clause: str) -> bool:
     """Asks about the world rather than about this patient or image."""
     specific = r"\b(she|he|her|his|patient|this|these|my|ct\d|here|attached|scan|image|the (?:spine|ct|vertebrae?|record))\b"
-    general = r"^\W*(what (?:is|are|does)|how (?:is|are|do|does)|define|explain|why (?:is|are|do|does))\b"
+    general = (
+        r"^\W*(what(?:'s| is| are| does| do)|how (?:is|are|do|does|should|can)|define|explain|why (?:is|are|do|does)|"
+        r"(?:what|which) (?:threshold|cut-?off|criteri|definition|method|system|model|dataset|treatment|drug)\w*)\b"
+    )
     return bool(re.search(general, clause, re.IGNORECASE)) and not re.search(specific, clause, re.IGNORECASE)
-
-
-def _is_question(clause: str) -> bool:
-    start = r"^\W*(what|which|who|how|why|when|where|is|are|does|do|can|should|any|tell|explain|find)\b"
-    return clause.rstrip().endswith("?") or bool(re.match(start, clause, re.IGNORECASE))
 
 
 def _plan_clause(clause: str, tool: str, situation: Situation) -> Plan:
@@ -266,7 +272,7 @@ def _changes_last(question: str, last_tool: str, *, names: bool, view: bool) -> 
     """Whether a short question only changes a level, an image or a view of the last one."""
     if not _FOLLOW_UP.search(question) or not (names or view):
         return False
-    of_its_own = any(cue_score(tool, question) >= 0.25 for tool in ("search_literature", "read_record", "show_image"))
+    of_its_own = any(cued(tool, question) for tool in ("search_literature", "read_record", "show_image"))
     return not of_its_own or (last_tool == "show_image" and view)
 
 
