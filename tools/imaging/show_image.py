@@ -58,7 +58,6 @@ _SPEC = ToolSpec(
         "what does this image look like",
         "where in the picture is T10?",
         "soft tissue window",
-        "next slice",
         "go to slice 60",
         "render a transverse cut",
         "a picture of the lower thoracic spine",
