@@ -194,7 +194,7 @@ def _turns() -> list[Figure]:
     finally:
         EmbeddedChatModel._generate = original  # type: ignore[method-assign]
     return [
-        Figure("literature answer", statistics.median(later), "s", 2.0, f"median of {len(later)}; the first one {first:.1f} s"),
+        Figure("literature answer", statistics.median(later), "s", 2.0, f"median of {len(later)}; the first {first:.1f} s"),
         Figure("the agent's own time", 1000 * statistics.median(own for _, own in views), "ms", 50.0,
                f"median of {_TURNS} turns, models and tools excluded"),
         Figure("checkpoints", database, "MB", 1.0, f"after {_TURNS} turns with pictures"),
