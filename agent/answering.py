@@ -22,6 +22,8 @@ def build_answer(
     """Check every sentence, drop what fails in strict mode, and say what limits the answer."""
     text = str(message.text)
     sentences = check_answer(text, run.evidence)
+    if message.additional_kwargs.get("abstained"):  # said by the embedded model itself, which generates no claims
+        sentences = tuple(_as_told(sentence) for sentence in sentences)
     kept = tuple(s for s in sentences if s.verdict not in _FAILING) if strict else sentences
     abstained = bool(message.additional_kwargs.get("abstained")) or text.strip().startswith(NOTHING_FOUND)
     why = str(message.additional_kwargs.get("why", ""))
@@ -47,6 +49,12 @@ def build_answer(
             version=VERSION,
         ),
     )
+
+
+def _as_told(sentence: Sentence) -> Sentence:
+    if sentence.evidence:
+        return sentence
+    return sentence.model_copy(update={"verdict": "no_evidence_needed", "why": "says why there is no answer"})
 
 
 def _nothing(run: TurnRun) -> str:

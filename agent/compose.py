@@ -23,8 +23,13 @@ class Draft:
 
 def compose(results: Sequence[ToolResult]) -> Draft:
     """One passage of text over all results of the turn, in the order of the calls."""
-    parts = [_sentences(result) for result in results]
-    lines = [sentence for part in parts for sentence in part]
+    grades = [item for result in results for item in _grades_of(result)]
+    lines: list[str] = []
+    for result in results:
+        if _grades_of(result) and grades:  # all gradings of the turn together, where the first one stands
+            lines += _grades(grades)
+            grades = []
+        lines += _sentences(result)
     if any(result.evidence for result in results):
         return Draft(" ".join(lines))
     searched = "; ".join(dict.fromkeys(result.searched for result in results if result.searched))
@@ -40,16 +45,19 @@ def _sentences(result: ToolResult) -> list[str]:
     findings = [item for item in result.evidence if isinstance(item, Finding)]
     passages = [item for item in result.evidence if isinstance(item, Passage)]
     events = [item for item in result.evidence if isinstance(item, RecordEvent)]
-    grades = [item for item in findings if item.name == "genant_grade"]
-    others = [item for item in findings if item not in grades and item.name not in _BEHIND_THE_GRADE]
+    others = [item for item in findings if item.name not in (*_BEHIND_THE_GRADE, _GRADE)]
     shown: Sequence[Evidence] = [*others, *events]
     return [
-        *_grades(grades),
         *(_stated(item) for item in shown[:_EVENTS] if not isinstance(item, Passage)),
         *(_quoted(item) for item in passages[:_QUOTES]),
     ]
 
 
+def _grades_of(result: ToolResult) -> list[Finding]:
+    return [item for item in result.evidence if isinstance(item, Finding) and item.name == _GRADE]
+
+
+_GRADE = "genant_grade"
 _BEHIND_THE_GRADE = ("height", "rhlv", "expected_height")
 """Measurements that a grade's statement already carries."""
 
@@ -67,7 +75,8 @@ def _grades(grades: list[Finding]) -> list[str]:
             others = "the other graded levels " if any(item.artifact == artifact for item in deformed) else ""
             listed = f"{', '.join(names[:-1])} and {names[-1]}"
             marks = "".join(f"[{item.id}]" for item in whole)
-            lines.append(f"In {artifact}, {others}{listed} are Genant grade 0, with a height loss below 20 % {marks}.")
+            image = whole[0].statement.split(", ", 1)[0].removeprefix("In ")  # with its mark, as "ct2 (simulated)"
+            lines.append(f"In {image}, {others}{listed} are Genant grade 0, with a height loss below 20 % {marks}.")
     return lines
 
 

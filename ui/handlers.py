@@ -228,10 +228,21 @@ class Handlers:
             changes = self._conversation(owner, conversation, suggested)
         except InputError:  # deleted while it ran
             changes = self._conversation(owner, "")
+        else:
+            changes |= self._first_evidence(owner, conversation)
         notes = [notice.text for notice in live.notices]
         level = "error" if failure else "warning"
         changes |= self._say(" ".join([*notes, failure]).strip(), level)
         return changes
+
+    def _first_evidence(self, owner: str, conversation: str) -> Changes:
+        """What the first sentence of the newest answer stands on, so that the panel is never behind the answer."""
+        turns = self._assistant.turns(owner, conversation)
+        if not turns or turns[-1].answer is None:
+            return {}
+        turn, sentences = turns[-1], turns[-1].answer.sentences
+        cited = next((number for sentence in sentences for number in sentence.evidence), None)
+        return self._evidence(owner, conversation, turn.id, cited) if cited else {}
 
     def _rows(self, owner: str) -> list[tuple[str, str, str]]:
         return [(r.id, r.title, f"{r.updated:%Y-%m-%d %H:%M}") for r in self._assistant.conversations(owner)]

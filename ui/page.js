@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   let count = 0;
+  let clicked = false; // evidence was asked for by hand: only then may a narrow page move to the panel
 
   function write(selector, words) {
     const box = document.querySelector(`${selector} textarea, ${selector} input`);
@@ -21,6 +22,7 @@
     if (!found) return false;
     const { evidence, open, ask } = found.dataset;
     if (evidence !== undefined) {
+      clicked = true;
       const cut = evidence.lastIndexOf(":");
       tell({ kind: "evidence", turn: evidence.slice(0, cut), evidence: evidence.slice(cut + 1) });
       document.querySelectorAll(".chip.current").forEach((chip) => chip.classList.remove("current"));
@@ -40,13 +42,18 @@
     if (onRow && (event.key === "Enter" || event.key === " ") && act(event)) event.preventDefault();
   });
 
-  // Keep the newest of the chat in view, and bring the selected evidence into view.
+  // Keep the newest turn in view, its question at the top once it is answered, and bring the selected evidence into view.
   function follow() {
     const chat = document.querySelector("#chat");
     if (chat) {
       let last = 0;
       new MutationObserver(() => {
-        if (chat.scrollHeight > last) chat.scrollTo({ top: chat.scrollHeight });
+        if (chat.scrollHeight > last) {
+          const running = chat.querySelector("#live .turn");
+          const turns = chat.querySelectorAll("#history .turn");
+          if (!running && turns.length) turns[turns.length - 1].scrollIntoView({ block: "start" });
+          else chat.scrollTo({ top: chat.scrollHeight });
+        }
         last = chat.scrollHeight;
       }).observe(chat, { childList: true, subtree: true, characterData: true });
     }
@@ -55,7 +62,8 @@
       new MutationObserver(() => {
         const shown = panel.querySelector("article.selected, tr.selected");
         if (shown && shown.offsetParent) shown.scrollIntoView({ block: "nearest" });
-        if (shown && window.innerWidth < 1000) panel.scrollIntoView({ block: "start" });
+        if (shown && clicked && window.innerWidth < 1000) panel.scrollIntoView({ block: "start" });
+        if (shown) clicked = false;
       }).observe(panel, { childList: true, subtree: true });
     }
     return Boolean(chat && panel);

@@ -19,6 +19,7 @@ _TOOL_WORDS = {
     "search_literature": "Searching the literature",
     "read_record": "Reading the record",
 }
+_OPEN_LIMITS = 2
 _KIND_WORDS = {"radiograph": "X-ray", "cine": "image series", "image": "picture"}
 
 
@@ -191,13 +192,20 @@ def _answer_html(answer: Answer, turn: Turn, pictures: Mapping[str, str]) -> str
     sentences = " ".join(sentence_html(sentence, turn.id, known) for sentence in answer.sentences)
     parts = [f'<p class="answer">{sentences}</p>'] if sentences else []
     if answer.abstained:
-        reason = answer.why if answer.why and answer.why not in answer.text else ""
-        parts.append(notice_html(" ".join(filter(None, ("Not answered.", reason))), "warning"))
+        parts.append(notice_html("" if answer.text else f"Not answered. {answer.why}", "warning"))
+        parts.append('<p class="quiet">Not answered: nothing here would support a sentence.</p>')
     parts += [table_html(table, turn) for table in answer.tables]
     parts += [figure_html(turn, handle, pictures[handle]) for handle in answer.figures if handle in pictures]
-    if answer.limits:
-        parts.append('<ul class="limits">' + "".join(f"<li>{text(line)}</li>" for line in answer.limits) + "</ul>")
+    parts.append(_limits_html(answer.limits))
     return "".join(parts)
+
+
+def _limits_html(limits: Sequence[str]) -> str:
+    """A few limits stand open; many are folded under the first ones, so that they do not push the answer away."""
+    items = [f"<li>{text(line)}</li>" for line in limits]
+    shown, folded = (items, []) if len(items) <= _OPEN_LIMITS + 1 else (items[:_OPEN_LIMITS], items[_OPEN_LIMITS:])
+    more = f'<details><summary>{len(folded)} more limits</summary><ul class="limits">{"".join(folded)}</ul></details>'
+    return (f'<ul class="limits">{"".join(shown)}</ul>' if shown else "") + (more if folded else "")
 
 
 def figure_html(turn: Turn, handle: str, uri: str) -> str:

@@ -9,6 +9,7 @@ from core.types import Artifact, Finding, Location, NewArtifact, Table, TableRow
 from tools.base import Accepts, Card, ToolContext, ToolSpec
 from tools.imaging.fractures.figure import draw_figure
 from tools.imaging.fractures.genant import METHOD, Graded
+from tools.imaging.fractures.heights import Unmeasured
 from tools.imaging.fractures.report import MASK_ONLY, Grading, grade_mask
 from tools.imaging.slices import mark_of, matching_mask, volume_of
 
@@ -104,10 +105,11 @@ class GradeFractures:
         seen = image or mask
         context.progress(0.95, "drawing")
         findings = [_finding(item, seen, mask) for item in chosen]
+        left_out = [_not_graded(item, seen) for item in _asked(grading.skipped, params.levels)]
         figure = _figure(grading, seen, mask, image is not None, context) if grading.graded else ()
         return ToolResult(
             summary=_summary(chosen, grading, seen),
-            evidence=tuple(findings),
+            evidence=(*findings, *left_out),
             artifacts=figure,
             tables=(_table(chosen, seen),) if chosen else (),
             warnings=_warnings(grading, params.levels, seen, image),
@@ -153,6 +155,27 @@ def _chosen(grading: Grading, levels: list[str] | None) -> list[Graded]:
     return [item for item in grading.graded if item.level in wanted]
 
 
+def _asked(skipped: list[Unmeasured], levels: list[str] | None) -> list[Unmeasured]:
+    """Levels that were asked for by name and cannot be graded: their reason is an answer."""
+    wanted = {level.strip().upper() for level in levels or ()}
+    return [item for item in skipped if item.level in wanted]
+
+
+def _not_graded(item: Unmeasured, seen: Artifact) -> Finding:
+    return Finding(
+        name="not_graded",
+        where=item.level,
+        method=METHOD,
+        artifact=seen.handle,
+        statement=f"In {_called(seen)}, {item.level} was not graded: {item.reason}.",
+    )
+
+
+def _called(seen: Artifact) -> str:
+    """The handle, and that it is simulated when it is: a sentence may be quoted without its surroundings."""
+    return f"{seen.handle} (simulated)" if seen.simulated else seen.handle
+
+
 def _finding(item: Graded, seen: Artifact, mask: Artifact) -> Finding:
     worst = max(range(3), key=lambda third: item.loss[third])
     half = item.expected.half_width[worst] / item.expected.heights[worst]
@@ -164,11 +187,11 @@ def _finding(item: Graded, seen: Artifact, mask: Artifact) -> Finding:
         method=METHOD,
         artifact=seen.handle,
         location=Location(artifact=seen.handle, plane="sagittal", index=item.measured.centre[0], overlay=mask.handle),
-        statement=_statement(item, seen.handle, worst),
+        statement=_statement(item, _called(seen), worst),
     )
 
 
-def _statement(item: Graded, handle: str, worst: int) -> str:
+def _statement(item: Graded, image: str, worst: int) -> str:
     have, want = item.measured.heights[worst], item.expected.heights[worst]
     neighbours = item.expected.neighbours
     listed = f"{', '.join(neighbours[:-1])} and {neighbours[-1]}"
@@ -176,9 +199,9 @@ def _statement(item: Graded, handle: str, worst: int) -> str:
     percent = round(100 * item.loss[worst])
     if item.grade == 0:
         gap = f"{percent} % lower" if percent >= 0 else f"{-percent} % higher"
-        return f"In {handle}, {item.level} is Genant grade 0, with a height loss below 20 %: {measure}, {gap}."
+        return f"In {image}, {item.level} is Genant grade 0, with a height loss below 20 %: {measure}, {gap}."
     shape = f"{_SEVERITY[item.grade]} {item.shape} deformity"
-    return f"In {handle}, {item.level} has a Genant grade {item.grade} ({shape}): {measure}, a loss of {percent} %."
+    return f"In {image}, {item.level} has a Genant grade {item.grade} ({shape}): {measure}, a loss of {percent} %."
 
 
 def _table(chosen: list[Graded], seen: Artifact) -> Table:
@@ -197,14 +220,14 @@ def _table(chosen: list[Graded], seen: Artifact) -> Table:
             )
         )
     columns = ("Level", "Grade", "Shape", "Height a/m/p (mm)", "Expected a/m/p (mm)", "Loss a/m/p (%)")
-    return Table(title=f"Vertebral heights in {seen.handle}", columns=columns, rows=tuple(rows))
+    return Table(title=f"Vertebral heights in {_called(seen)}", columns=columns, rows=tuple(rows))
 
 
 def _summary(chosen: list[Graded], grading: Grading, seen: Artifact) -> str:
     deformed = [item for item in chosen if item.grade > 0]
     skipped = f" Not graded: {', '.join(item.level for item in grading.skipped)}." if grading.skipped else ""
     if not chosen:
-        return f"No level of {seen.handle} could be graded.{skipped}"
+        return f"No level that was asked for could be graded in {seen.handle}."
     if not deformed:
         return f"No graded level of {seen.handle} has a height loss of 20 % or more.{skipped}"
     listed = ", ".join(f"{item.level} (grade {item.grade}, {item.shape})" for item in deformed)
@@ -215,7 +238,7 @@ def _warnings(grading: Grading, levels: list[str] | None, seen: Artifact, image:
     wanted = {level.upper() for level in levels} if levels else None
     by_reason: dict[str, list[str]] = {}
     for item in grading.skipped:
-        if wanted is None or item.level in wanted:
+        if wanted is None:  # a level asked for by name has its reason in the answer
             by_reason.setdefault(item.reason, []).append(item.level)
     lines = [f"{seen.handle}, not graded: {', '.join(names)} ({reason})." for reason, names in by_reason.items()]
     lines += [
