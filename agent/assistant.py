@@ -24,6 +24,7 @@ from agent.events import Event, Notice, TextDelta, TurnDone
 from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
 from agent.models.endpoint import explain
+from agent.models.lines import Lines, noted_in
 from core.errors import ConsiliumError, InputError, ToolCancelled
 from core.settings import Settings
 from core.store import SessionStore, remove_expired
@@ -226,12 +227,15 @@ class Assistant:
             cache=session.cache,
             cancelled=cancelled,
         )
-        worker = threading.Thread(target=self._work, args=(conversation, turn, run), daemon=True, name="turn")
+        lines = Lines()
+        worker = threading.Thread(target=self._work, args=(conversation, turn, run, lines), daemon=True, name="turn")
         worker.start()
         try:
             yield from self._until_done(events, run, turn, conversation, position)
         finally:
             cancelled.set()
+            lines.cut()
+            worker.join()  # the next turn must not meet this one's last steps
 
     def _until_done(
         self, events: queue.Queue[Event], run: TurnRun, turn: Turn, conversation: str, position: int
@@ -249,7 +253,7 @@ class Assistant:
                 return
             yield event
 
-    def _work(self, conversation: str, turn: Turn, run: TurnRun) -> None:
+    def _work(self, conversation: str, turn: Turn, run: TurnRun, lines: Lines) -> None:
         """Run the graph in a thread of its own; a turn that fails leaves the memory as it was."""
         before = self._checkpoints.latest(conversation)
         endpoint = ""
@@ -258,7 +262,8 @@ class Assistant:
             endpoint = model.endpoint
             if not model.keeps_data_here:
                 run.refused_tools = {"read_record": _RECORD_STAYS}
-            message = self._converse(conversation, turn, run, model)
+            with noted_in(lines):
+                message = self._converse(conversation, turn, run, model)
             answer = build_answer(
                 message,
                 run,
@@ -272,7 +277,7 @@ class Assistant:
             run.emit(TurnDone(turn=_ended(turn, run).model_copy(update={"answer": answer})))
         except Exception as error:
             self._checkpoints.keep_only(conversation, before)
-            text = _in_words(error, endpoint)
+            text = STOPPED if run.cancelled.is_set() else _in_words(error, endpoint)
             run.emit(Notice(level="error", text=text))
             run.emit(TurnDone(turn=_ended(turn, run, error=text)))
 

@@ -9,6 +9,7 @@ import httpx
 import openai
 from langchain_openai import ChatOpenAI
 
+from agent.models.lines import NotedTransport
 from core.errors import EndpointError
 from core.settings import LOOPBACK_HOSTS, Settings
 
@@ -73,6 +74,7 @@ def chat_model(endpoint: Endpoint, settings: Settings) -> ChatOpenAI:
         api_key=settings.api_key if settings.api_key.get_secret_value() else "none",
         timeout=httpx.Timeout(settings.endpoint_timeout_s, connect=_CONNECT_S),
         max_retries=0,
+        http_client=httpx.Client(transport=NotedTransport(), follow_redirects=True),
         streaming=True,
         stream_usage=False,
         temperature=0,

@@ -13,11 +13,12 @@ from typing import Any
 
 @dataclass
 class Script:
-    """Replies in order: text, a list of (tool, arguments), or the name of a fault; the last one repeats."""
+    """Replies in order: text, a list of (tool, arguments), or a fault's name; the last one repeats."""
 
     replies: Sequence[Any]
     models: tuple[str, ...] = ("scripted",)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    released: threading.Event = field(default_factory=threading.Event)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -38,6 +39,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(500, {"error": {"message": "boom"}})
         elif reply == "429":
             self._json(429, {"error": {"message": "slow down"}})
+        elif reply == "hang":
+            self.script.released.wait(30)
+        elif reply == "truncated":
+            self._raw(200, "text/event-stream", next(_events("The answer is")), pretend=4096)
         elif reply == "html":
             self._raw(200, "text/html", b"<html>hello</html>")
         else:
@@ -46,10 +51,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _json(self, status: int, body: object) -> None:
         self._raw(status, "application/json", json.dumps(body).encode())
 
-    def _raw(self, status: int, kind: str, body: bytes) -> None:
+    def _raw(self, status: int, kind: str, body: bytes, pretend: int = 0) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(pretend or len(body)))
         self.end_headers()
         self.wfile.write(body)
 
@@ -83,5 +88,6 @@ def serving(script: Script) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}/v1"
     finally:
+        script.released.set()
         server.shutdown()
         server.server_close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,6 +191,29 @@ def test_a_failing_endpoint_is_told_and_the_conversation_goes_on(fault: str, mes
         assert any(part in turn.error for part in message.split("|"))
         assert ask(assistant, conversation, "again").answer is not None
         assert len(assistant.turns(ME, conversation)) == 2
+
+
+@pytest.mark.parametrize(("fault", "message"), [("hang", "silent for too long"), ("truncated", "broke off")])
+def test_a_slow_or_broken_stream_is_told_and_the_conversation_goes_on(fault: str, message: str) -> None:
+    script = Script([fault, "I can help."])
+    with serving(script) as url, build_assistant(load_settings(model=url, endpoint_timeout_s=1.0)) as assistant:
+        conversation = assistant.new_conversation(ME)
+        turn = ask(assistant, conversation, "hello there")
+        assert turn.answer is None
+        assert message in turn.error
+        assert "The conversation is kept" in turn.error
+        assert ask(assistant, conversation, "again").answer is not None
+
+
+def test_a_stop_does_not_wait_for_a_hanging_endpoint() -> None:
+    with serving(Script(["hang"])) as url, build_assistant(load_settings(model=url)) as assistant:
+        stop = threading.Event()
+        threading.Timer(0.5, stop.set).start()
+        started = time.monotonic()
+        *_, last = assistant.ask(ME, assistant.new_conversation(ME), "hello there", stop)
+        assert time.monotonic() - started < 5
+        assert isinstance(last, TurnDone)
+        assert last.turn.error == STOPPED
 
 
 def test_bad_calls_are_refused_in_words_and_an_endless_loop_ends() -> None:
