@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from agent.assistant import Assistant, ReadyModel
+from core.errors import EndpointError
 from core.ports import Retriever, SearchFilters, SearchOutcome
 from core.settings import Settings
 from tools.registry import standard_tools
@@ -14,6 +15,7 @@ from tools.registry import standard_tools
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.models.preflight import Preflight
     from retrieval.encoders import MiniLM
     from tools.registry import Registry
 
@@ -55,15 +57,43 @@ def _connector(settings: Settings, registry: Registry, encoder: MiniLM) -> Calla
         embedded = ReadyModel(EmbeddedChatModel(registry=registry, encoder=encoder), name="embedded")
         return lambda: embedded
     found: list[ReadyModel] = []
+    alone = threading.Lock()
 
     def connect() -> ReadyModel:
-        """Look the endpoint up until it answers once; faults after that show in the turn itself."""
-        from agent.models.endpoint import chat_model, find_endpoint
-
-        if not found:
-            endpoint = find_endpoint(settings)
-            chat = chat_model(endpoint, settings)
-            found.append(ReadyModel(chat, endpoint.model, endpoint.base_url, keeps_data_here=endpoint.is_local))
-        return found[0]
+        """Look the endpoint up and check it until it answers once; faults after that show in the turn itself."""
+        with alone:
+            if not found:
+                found.append(_served(settings))
+            return found[0]
 
     return connect
+
+
+def _served(settings: Settings) -> ReadyModel:
+    from agent.models.endpoint import chat_model, find_endpoint
+    from agent.models.guided import GuidedChatModel
+    from agent.models.preflight import preflight
+
+    endpoint = find_endpoint(settings)
+    seen = preflight(endpoint, settings.api_key.get_secret_value(), settings.home / "preflight")
+    planner = seen.planner if settings.planner == "auto" else settings.planner
+    if planner == "none":
+        raise EndpointError(
+            f"The model {endpoint.model} at {endpoint.base_url} can neither call tools nor keep to a JSON schema, so no "
+            "answer of it could rest on evidence. `consilium vllm check URL` shows what was tried."
+        )
+    chat = chat_model(endpoint, settings)
+    return ReadyModel(
+        GuidedChatModel(model=chat) if planner == "guided" else chat,
+        endpoint.model,
+        endpoint.base_url,
+        keeps_data_here=endpoint.is_local,
+        abilities=_abilities(seen, planner),
+    )
+
+
+def _abilities(seen: Preflight, planner: str) -> str:
+    how = "native tool calls" if planner == "native" else "tool calls by schema-guided JSON"
+    images = "reads images" if seen.works("images") else "reads no images"
+    context = f", context of {seen.context} tokens" if seen.context else ""
+    return f"{how}, {images}{context}"

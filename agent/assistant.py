@@ -86,6 +86,7 @@ class ReadyModel:
     name: str
     endpoint: str = ""
     keeps_data_here: bool = True
+    abilities: str = ""
 
 
 @dataclass
@@ -190,7 +191,11 @@ class Assistant:
                 reachable=False,
                 detail=str(error),
             )
-        detail = f"served at {model.endpoint}" if model.endpoint else "quotes evidence, generates nothing; on this machine"
+        detail = (
+            f"served at {model.endpoint}: {model.abilities}"
+            if model.endpoint
+            else "quotes evidence, generates nothing; on this machine"
+        )
         return ModelStatus(model=model.name, endpoint=model.endpoint, reachable=True, detail=detail)
 
     def ask(self, owner: str, conversation: str, question: str, cancelled: threading.Event | None = None) -> Iterator[Event]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=_default_home, description="Where conversations and indexes live.")
     model: str = Field(default="embedded", description="'embedded', or the base URL of an OpenAI-compatible endpoint.")
     model_name: str = Field(default="", description="Model id at the endpoint; empty: its only one.")
+    planner: Literal["auto", "native", "guided"] = Field(
+        default="auto", description="How a served model plans tool calls; auto: what the preflight saw to work."
+    )
     api_key: SecretStr = Field(default=SecretStr(""), description="Key for the endpoint.")
     endpoint_timeout_s: float = Field(default=60.0, gt=0, description="Silence allowed from the endpoint.")
     host: str = Field(default="127.0.0.1", description="Address the page listens on.")

@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.assemble import build_assistant
 from agent.assistant import STOPPED, Assistant
-from agent.events import StepFinished, TextDelta, TurnDone
+from agent.events import StepFinished, TurnDone
 from core.errors import InputError, UnknownConversation
 from core.settings import load_settings
 from core.types import Turn
-from retrieval.encoders import MiniLM
-from retrieval.starter import open_starter
-from tests.agent.openai_server import Script, serving
 from tools.imaging.phantom import spine_phantom
 from tools.imaging.volume import save_volume
 
 ME, OTHER = "me", "other"
-
-
-@pytest.fixture(scope="session")
-def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The starter index, built once."""
-    home = tmp_path_factory.mktemp("starter")
-    open_starter(home, MiniLM())
-    return home / "indexes"
-
-
-@pytest.fixture(autouse=True)
-def home_with_index(starter: Path, clean_environment: None) -> None:
-    shutil.copytree(starter, load_settings().home / "indexes")
-
-
-@pytest.fixture
-def assistant() -> Iterator[Assistant]:
-    with build_assistant(load_settings()) as built:
-        yield built
 
 
 @pytest.fixture(scope="module")
@@ -158,78 +133,3 @@ def test_a_bad_file_does_not_lose_the_good_one(assistant: Assistant, spine: list
     assert [artifact.handle for artifact in taken.artifacts] == ["ct1"]
     assert "0 bytes" in taken.problems[0]
     assert "nothing that can be read" in taken.problems[1]
-
-
-def served(script: Script) -> Iterator[tuple[Assistant, str]]:
-    with serving(script) as url, build_assistant(load_settings(model=url)) as built:
-        yield built, built.new_conversation(ME)
-
-
-def test_a_served_model_calls_tools_and_is_checked() -> None:
-    good = "Relative Height Loss of Vertebrae compares the height of a vertebra with that of a synthesised one [1]."
-    script = Script([[("search_literature", '{"query": "What is RHLV?", "k": 2}')], f"{good} It cures everyone [7]."])
-    for assistant, conversation in served(script):
-        events = list(assistant.ask(ME, conversation, "What is RHLV?"))
-        turn = events[-1].turn  # type: ignore[union-attr]
-        assert "".join(event.text for event in events if isinstance(event, TextDelta)).startswith("Relative Height Loss")
-        assert turn.answer is not None
-        assert turn.answer.provenance is not None
-        assert [sentence.verdict for sentence in turn.answer.sentences] == ["supported", "not_supported"]
-        assert turn.answer.provenance.model == "scripted"
-        assert {tool["function"]["name"] for tool in script.requests[0]["tools"]} >= {"show_image", "read_record"}
-        assert script.requests[0]["messages"][0]["role"] == "system"
-
-
-@pytest.mark.parametrize(
-    ("fault", "message"), [("500", "answered 500"), ("429", "429"), ("html", "not the protocol|empty answer")]
-)
-def test_a_failing_endpoint_is_told_and_the_conversation_goes_on(fault: str, message: str) -> None:
-    script = Script([fault, "I can help."])
-    for assistant, conversation in served(script):
-        turn = ask(assistant, conversation, "hello there")
-        assert turn.answer is None
-        assert any(part in turn.error for part in message.split("|"))
-        assert ask(assistant, conversation, "again").answer is not None
-        assert len(assistant.turns(ME, conversation)) == 2
-
-
-@pytest.mark.parametrize(("fault", "message"), [("hang", "silent for too long"), ("truncated", "broke off")])
-def test_a_slow_or_broken_stream_is_told_and_the_conversation_goes_on(fault: str, message: str) -> None:
-    script = Script([fault, "I can help."])
-    with serving(script) as url, build_assistant(load_settings(model=url, endpoint_timeout_s=1.0)) as assistant:
-        conversation = assistant.new_conversation(ME)
-        turn = ask(assistant, conversation, "hello there")
-        assert turn.answer is None
-        assert message in turn.error
-        assert "The conversation is kept" in turn.error
-        assert ask(assistant, conversation, "again").answer is not None
-
-
-def test_a_stop_does_not_wait_for_a_hanging_endpoint() -> None:
-    with serving(Script(["hang"])) as url, build_assistant(load_settings(model=url)) as assistant:
-        stop = threading.Event()
-        threading.Timer(0.5, stop.set).start()
-        started = time.monotonic()
-        *_, last = assistant.ask(ME, assistant.new_conversation(ME), "hello there", stop)
-        assert time.monotonic() - started < 5
-        assert isinstance(last, TurnDone)
-        assert last.turn.error == STOPPED
-
-
-def test_bad_calls_are_refused_in_words_and_an_endless_loop_ends() -> None:
-    script = Script([[("nope", "{}")], [("search_literature", "{broken")], "I could not find anything."])
-    for assistant, conversation in served(script):
-        turn = ask(assistant, conversation, "question")
-        assert [call.status for call in turn.calls] == ["refused", "refused"]
-        assert "There is no tool 'nope'" in turn.calls[0].summary
-        assert turn.answer is not None
-    for assistant, conversation in served(Script([[("search_literature", '{"query": "RHLV"}')]])):
-        turn = ask(assistant, conversation, "question")
-        assert "kept calling tools" in turn.error
-
-
-def test_an_endpoint_that_is_down_is_told() -> None:
-    with build_assistant(load_settings(model="http://127.0.0.1:9/v1")) as assistant:
-        turn = ask(assistant, assistant.new_conversation(ME), "hello")
-        assert "cannot be reached" in turn.error
-        assert not assistant.model_status().reachable

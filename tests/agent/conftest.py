@@ -1,0 +1,34 @@
+"""A home folder with the starter index in it, and an assistant with the embedded model."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.assemble import build_assistant
+from agent.assistant import Assistant
+from core.settings import load_settings
+from retrieval.encoders import MiniLM
+from retrieval.starter import open_starter
+
+
+@pytest.fixture(scope="session")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The starter index, built once."""
+    home = tmp_path_factory.mktemp("starter")
+    open_starter(home, MiniLM())
+    return home / "indexes"
+
+
+@pytest.fixture
+def home_with_index(starter: Path, clean_environment: None) -> None:
+    shutil.copytree(starter, load_settings().home / "indexes")
+
+
+@pytest.fixture
+def assistant(home_with_index: None) -> Iterator[Assistant]:
+    with build_assistant(load_settings()) as built:
+        yield built
