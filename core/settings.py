@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr = Field(default=SecretStr(""), description="Key for the endpoint.")
     endpoint_timeout_s: float = Field(default=60.0, gt=0, description="Silence allowed from the endpoint.")
+    answer_tokens: int = Field(default=2048, gt=0, description="Most tokens a served model may write at a time.")
     host: str = Field(default="127.0.0.1", description="Address the page listens on.")
     port: int = Field(default=7860, ge=1, le=65535)
     login: SecretStr = Field(default=SecretStr(""), description="USER:PASS; required off loopback.")

@@ -74,6 +74,7 @@ def chat_model(endpoint: Endpoint, settings: Settings) -> ChatOpenAI:
         api_key=settings.api_key if settings.api_key.get_secret_value() else "none",
         timeout=httpx.Timeout(settings.endpoint_timeout_s, connect=_CONNECT_S),
         max_retries=0,
+        max_completion_tokens=settings.answer_tokens,
         http_client=httpx.Client(transport=NotedTransport(), follow_redirects=True),
         streaming=True,
         stream_usage=False,

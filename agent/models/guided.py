@@ -25,6 +25,7 @@ import prompts
 from core.errors import EndpointError
 
 _MAX_CALLS = 4
+_LONGEST_STRING, _LONGEST_LIST = 200, 24
 _QUIETLY: RunnableConfig = {"tags": [TAG_NOSTREAM]}
 """The inner model's tokens are not the answer's: only what this model passes on is streamed."""
 
@@ -78,14 +79,15 @@ class GuidedChatModel(BaseChatModel):
             return []
         form = {"type": "json_schema", "json_schema": {"name": "plan", "schema": plan_schema(self.tools), "strict": True}}
         request = _as_text([*messages, HumanMessage(_instruction(self.tools, messages))])
-        reply = self.model.invoke(request, _QUIETLY, response_format=form)
+        # Sent as it is: the client library's own handling of a schema fails on replies that are cut short.
+        reply = self.model.invoke(request, _QUIETLY, extra_body={"response_format": form})
         try:
             planned = json.loads(str(reply.text))["calls"]
             return [_call(item) for item in planned[:_MAX_CALLS]]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise EndpointError(
-                "The model's plan is not the JSON that was asked for; the endpoint does not keep to schemas. "
-                f"It began: {str(reply.text)[:80]!r}."
+                "The model's plan is not the JSON that was asked for: the endpoint keeps to no schema, or the plan did "
+                f"not fit into answer_tokens. It began: {str(reply.text)[:80]!r}."
             ) from error
 
 
@@ -111,7 +113,22 @@ def plan_schema(tools: Sequence[BaseTool]) -> dict[str, Any]:
 def _parameters(tool: BaseTool) -> dict[str, Any]:
     schema: dict[str, Any] = tool.tool_call_schema.model_json_schema()  # type: ignore[union-attr]
     schema.pop("description", None)
-    return schema
+    bounded: dict[str, Any] = _bounded(schema)
+    return bounded
+
+
+def _bounded(schema: Any) -> Any:
+    """Limits on strings and lists that have none, so that a model which never closes a quote still ends."""
+    if isinstance(schema, list):
+        return [_bounded(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    bounded = {name: _bounded(value) for name, value in schema.items()}
+    if bounded.get("type") == "string" and "enum" not in bounded:
+        bounded.setdefault("maxLength", _LONGEST_STRING)
+    if bounded.get("type") == "array":
+        bounded.setdefault("maxItems", _LONGEST_LIST)
+    return bounded
 
 
 def _call(item: Any) -> dict[str, Any]:

@@ -57,6 +57,8 @@ def serve_command(model: str, profile: Profile, machine: Machine, executable: st
     command = [executable, "serve", model, "--host", machine.host, "--port", str(machine.port)]
     command += ["--max-model-len", str(machine.context or profile.context), "--dtype", machine.dtype]
     command += ["--limit-mm-per-prompt", json.dumps({"image": profile.images, "video": 0})] if profile.images else []
+    # Without this a model may pad JSON with spaces until its tokens are used up.
+    command += ["--structured-outputs-config", json.dumps({"backend": "xgrammar", "disable_any_whitespace": True})]
     if profile.tool_parser:
         command += ["--enable-auto-tool-choice", "--tool-call-parser", profile.tool_parser]
     if machine.quantization:
@@ -68,5 +70,6 @@ def serve_command(model: str, profile: Profile, machine: Machine, executable: st
     if machine.nodes > 1:
         command += ["--distributed-executor-backend", "ray"]
     if machine.cpu:
-        command += ["--enforce-eager"]
+        # On CPU the flag means the share of main memory, which other programs need too.
+        command += ["--enforce-eager", "--gpu-memory-utilization", "0.3"]
     return command + list(profile.extra)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.models.endpoint import Endpoint
+from agent.models.preflight import Preflight, preflight
+from tests.agent.openai_server import ALL, NO_NATIVE, Script, serving
+
+
+def check(script: Script, cache: Path, *, fresh: bool = False) -> Preflight:
+    with serving(script) as url:
+        return preflight(Endpoint(url, "scripted"), "", cache, fresh=fresh)
+
+
+@pytest.mark.parametrize(
+    ("can", "planner"),
+    [
+        (ALL, "native"),
+        (ALL - {"parallel tool calls", "images"}, "native"),
+        (NO_NATIVE, "guided"),
+        (frozenset({"text"}), "none"),
+    ],
+)
+def test_each_ability_is_seen_as_it_is(can: frozenset[str], planner: str, tmp_path: Path) -> None:
+    seen = check(Script([""], can=can), tmp_path)
+    assert {item.name for item in seen.checks if item.works} == can | {"text"}
+    assert seen.planner == planner
+
+
+def test_a_server_without_images_is_quoted(tmp_path: Path) -> None:
+    seen = check(Script([""], can=ALL - {"images"}), tmp_path)
+    (images,) = (item for item in seen.checks if item.name == "images")
+    assert "At most 0 image(s)" in images.seen
+
+
+def test_what_was_seen_is_kept_for_a_day_and_asked_anew_on_request(tmp_path: Path) -> None:
+    script = Script([""])
+    with serving(script) as url:
+        endpoint = Endpoint(url, "scripted")
+        first = preflight(endpoint, "", tmp_path)
+        assert preflight(endpoint, "", tmp_path) == first
+        assert len(script.checks) == 6
+        preflight(endpoint, "", tmp_path, fresh=True)
+        assert len(script.checks) == 12
+        (kept,) = tmp_path.iterdir()
+        kept.write_text("{broken")
+        preflight(endpoint, "", tmp_path)
+        assert len(script.checks) == 18
+
+
+def test_an_endpoint_that_cannot_answer_is_not_remembered(tmp_path: Path) -> None:
+    seen = preflight(Endpoint("http://127.0.0.1:9/v1", "m"), "", tmp_path / "cache")
+    assert seen.planner == "none"
+    assert not (tmp_path / "cache").exists()
