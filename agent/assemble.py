@@ -7,6 +7,8 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from agent.assistant import Assistant, ReadyModel
+from agent.eyes import Eyes
+from agent.models.profiles import profile_of
 from core.errors import EndpointError
 from core.ports import Retriever, SearchFilters, SearchOutcome
 from core.settings import Settings
@@ -15,6 +17,7 @@ from tools.registry import standard_tools
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.models.endpoint import Endpoint
     from agent.models.preflight import Preflight
     from retrieval.encoders import MiniLM
     from tools.registry import Registry
@@ -89,7 +92,15 @@ def _served(settings: Settings) -> ReadyModel:
         endpoint.base_url,
         keeps_data_here=endpoint.is_local,
         abilities=_abilities(seen, planner),
+        eyes=_eyes(seen, endpoint),
     )
+
+
+def _eyes(seen: Preflight, endpoint: Endpoint) -> Eyes | None:
+    if not seen.works("images"):
+        return None
+    profile = profile_of(endpoint.model)
+    return Eyes(images=max(profile.images, 1), max_pixels=profile.image_pixels, stays_here=endpoint.is_local)
 
 
 def _abilities(seen: Preflight, planner: str) -> str:

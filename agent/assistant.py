@@ -21,6 +21,7 @@ from agent.answering import build_answer
 from agent.checkpoints import Checkpoints
 from agent.conversations import ConversationInfo, Conversations
 from agent.events import Event, Notice, TextDelta, TurnDone
+from agent.eyes import Eyes
 from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
 from agent.models.endpoint import explain
@@ -87,6 +88,7 @@ class ReadyModel:
     endpoint: str = ""
     keeps_data_here: bool = True
     abilities: str = ""
+    eyes: Eyes | None = None
 
 
 @dataclass
@@ -315,7 +317,7 @@ class Assistant:
         with self._lock:
             key = f"{model.endpoint}|{model.name}"
             if key not in self._graphs:
-                self._graphs[key] = build_graph(model.chat, self._registry, self._checkpoints.saver)
+                self._graphs[key] = build_graph(model.chat, self._registry, self._checkpoints.saver, model.eyes)
             return self._graphs[key]
 
     def _session(self, owner: str, conversation: str) -> _Session:

@@ -9,17 +9,18 @@ from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent.adapters import as_langchain_tools
+from agent.eyes import Eyes
 from agent.ledger import TurnRun
 from agent.middleware import Consult
 from tools.registry import Registry
 
 
-def build_graph(model: BaseChatModel, registry: Registry, saver: BaseCheckpointSaver[Any]) -> Any:
+def build_graph(model: BaseChatModel, registry: Registry, saver: BaseCheckpointSaver[Any], eyes: Eyes | None = None) -> Any:
     """Compile once per model; a turn is one `stream` with a `TurnRun` as context."""
     return create_agent(
         model,
         as_langchain_tools(registry),
-        middleware=[Consult()],
+        middleware=[Consult(eyes)],
         context_schema=TurnRun,
         checkpointer=saver,
     )

@@ -13,6 +13,7 @@ from langgraph.types import Command
 
 import prompts
 from agent.adapters import as_message
+from agent.eyes import Eyes, tell_withheld, with_pictures
 from agent.ledger import TurnRun
 from core.errors import ToolCancelled
 
@@ -21,7 +22,11 @@ NOTHING_FOUND = "I found nothing on this."
 
 
 class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
-    """Runs tool calls through our runtime, gives served models their instructions, stops when asked to."""
+    """Runs tool calls through our runtime, gives served models instructions and pictures, stops when asked to."""
+
+    def __init__(self, eyes: Eyes | None = None) -> None:
+        super().__init__()
+        self._eyes = eyes
 
     def wrap_model_call(
         self, request: ModelRequest[TurnRun], handler: Callable[[ModelRequest[TurnRun]], ModelResponse[Any]]
@@ -32,7 +37,12 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
             raise ToolCancelled("Stopped.")
         prompt = prompts.load("system", nothing_found=NOTHING_FOUND, attachments=_attachments(run))
         run.prompts[prompt.name] = prompt.template_hash
-        response = handler(request.override(system_message=SystemMessage(prompt.text)))
+        request = request.override(system_message=SystemMessage(prompt.text))
+        if self._eyes is not None:
+            if not run.calls:
+                tell_withheld(run, self._eyes)
+            request = request.override(messages=with_pictures(request.messages, run, self._eyes))
+        response = handler(request)
         response.result = [_mend(message) if isinstance(message, AIMessage) else message for message in response.result]
         run.expect([call["id"] or "" for m in response.result if isinstance(m, AIMessage) for call in m.tool_calls])
         return response

@@ -158,12 +158,19 @@ def _as_text(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     """
     told: list[BaseMessage] = []
     for message in messages:
-        side, words = _side(message)
-        if told and isinstance(told[-1], side) and isinstance(told[-1].content, str) and isinstance(words, str):
-            told[-1] = side(f"{told[-1].content}\n\n{words}")
+        side, content = _side(message)
+        if told and isinstance(told[-1], side):
+            told[-1] = side(_joined(told[-1].content, content))
         else:
-            told.append(side(words))
+            told.append(side(content))
     return told
+
+
+def _joined(one: Any, two: Any) -> Any:
+    if isinstance(one, str) and isinstance(two, str):
+        return f"{one}\n\n{two}"
+    parts = [content if isinstance(content, list) else [{"type": "text", "text": content}] for content in (one, two)]
+    return [*parts[0], *parts[1]]
 
 
 def _side(message: BaseMessage) -> tuple[type[SystemMessage | HumanMessage | AIMessage], Any]:

@@ -13,6 +13,8 @@ from agent.assistant import Assistant
 from core.settings import load_settings
 from retrieval.encoders import MiniLM
 from retrieval.starter import open_starter
+from tools.imaging.phantom import spine_phantom
+from tools.imaging.volume import save_volume
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +34,14 @@ def home_with_index(starter: Path, clean_environment: None) -> None:
 def assistant(home_with_index: None) -> Iterator[Assistant]:
     with build_assistant(load_settings()) as built:
         yield built
+
+
+@pytest.fixture(scope="session")
+def spine(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("spine")
+    phantom = spine_phantom(loss={"T12": (0.42, 0.18, 0.0)}, spacing_mm=(2.0, 2.0, 2.0))
+    ct = phantom.ct
+    ct.data[0, 0, 0] = -1000
+    save_volume(ct, folder / "ct.nii")
+    save_volume(phantom.mask, folder / "seg.nii")
+    return [folder / "ct.nii", folder / "seg.nii"]

@@ -14,21 +14,8 @@ from agent.events import StepFinished, TurnDone
 from core.errors import InputError, UnknownConversation
 from core.settings import load_settings
 from core.types import Turn
-from tools.imaging.phantom import spine_phantom
-from tools.imaging.volume import save_volume
 
 ME, OTHER = "me", "other"
-
-
-@pytest.fixture(scope="module")
-def spine(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("spine")
-    phantom = spine_phantom(loss={"T12": (0.42, 0.18, 0.0)}, spacing_mm=(2.0, 2.0, 2.0))
-    ct = phantom.ct
-    ct.data[0, 0, 0] = -1000
-    save_volume(ct, folder / "ct.nii")
-    save_volume(phantom.mask, folder / "seg.nii")
-    return [folder / "ct.nii", folder / "seg.nii"]
 
 
 def ask(assistant: Assistant, conversation: str, question: str) -> Turn:

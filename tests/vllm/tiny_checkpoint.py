@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     PreTrainedTokenizerFast,
@@ -54,7 +55,8 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def write_checkpoint(folder: str, context: int = 16384) -> None:
-    """Write config, random weights, tokenizer and image processor."""
+    """Write config, random weights, tokenizer and image processor; the same ones every time."""
+    torch.manual_seed(0)
     tokenizer = make_tokenizer()
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
     config = Qwen2VLConfig(
