@@ -26,7 +26,7 @@ from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
 from agent.models.endpoint import explain
 from agent.models.lines import Lines, noted_in
-from core.errors import ConsiliumError, InputError, ToolCancelled
+from core.errors import ConsiliumError, EndpointError, InputError, ToolCancelled
 from core.settings import Settings
 from core.store import SessionStore, remove_expired
 from core.types import Artifact, Frozen, Turn
@@ -311,6 +311,8 @@ class Assistant:
                 last = payload["model"]["messages"][-1]
         if last is None or not (str(last.text).strip() or last.additional_kwargs.get("abstained")):
             raise ConsiliumError("The model gave an empty answer. Ask again, or in other words.")
+        if model.endpoint:
+            _check_ending(last, run, model.endpoint)
         return last
 
     def _graph(self, model: ReadyModel) -> Any:
@@ -335,6 +337,17 @@ class Assistant:
             self._sessions.pop(conversation, None)
         self._checkpoints.keep_only(conversation, None)
         shutil.rmtree(self._folder / conversation, ignore_errors=True)
+
+
+def _check_ending(message: AIMessage, run: TurnRun, endpoint: str) -> None:
+    """A stream that ends without saying why was broken off, however politely."""
+    reason = message.response_metadata.get("finish_reason")
+    if reason is None:
+        raise EndpointError(
+            f"The model endpoint {endpoint} broke off before the answer was complete. The conversation is kept; ask again."
+        )
+    if reason == "length":
+        run.warnings.append("The model's answer was cut at the most tokens it may write (setting answer_tokens).")
 
 
 def _emit_text(chunk: object, run: TurnRun) -> None:

@@ -25,7 +25,7 @@ import prompts
 from core.errors import EndpointError
 
 _MAX_CALLS = 4
-_LONGEST_STRING, _LONGEST_LIST = 200, 24
+_LONGEST_STRING, _LONGEST_LIST, _LARGEST_INTEGER = 200, 24, 9999
 _QUIETLY: RunnableConfig = {"tags": [TAG_NOSTREAM]}
 """The inner model's tokens are not the answer's: only what this model passes on is streamed."""
 
@@ -71,7 +71,8 @@ class GuidedChatModel(BaseChatModel):
             yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_calls=calls))
             return
         for piece in self.model.stream(_as_text(messages), _QUIETLY):
-            yield ChatGenerationChunk(message=AIMessageChunk(content=str(piece.text)))
+            told = AIMessageChunk(content=str(piece.text), response_metadata=piece.response_metadata)
+            yield ChatGenerationChunk(message=told)
 
     def _plan(self, messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
         """Ask for the next calls. Raises `EndpointError` when the endpoint does not keep to the schema."""
@@ -118,7 +119,7 @@ def _parameters(tool: BaseTool) -> dict[str, Any]:
 
 
 def _bounded(schema: Any) -> Any:
-    """Limits on strings and lists that have none, so that a model which never closes a quote still ends."""
+    """Limits on strings, lists and integers that have none, so that a model which never closes a quote still ends."""
     if isinstance(schema, list):
         return [_bounded(item) for item in schema]
     if not isinstance(schema, dict):
@@ -126,6 +127,9 @@ def _bounded(schema: Any) -> Any:
     bounded = {name: _bounded(value) for name, value in schema.items()}
     if bounded.get("type") == "string" and "enum" not in bounded:
         bounded.setdefault("maxLength", _LONGEST_STRING)
+    if bounded.get("type") == "integer" and "enum" not in bounded:
+        bounded.setdefault("minimum", -_LARGEST_INTEGER)
+        bounded.setdefault("maximum", _LARGEST_INTEGER)
     if bounded.get("type") == "array":
         bounded.setdefault("maxItems", _LONGEST_LIST)
     return bounded

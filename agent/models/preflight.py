@@ -31,7 +31,7 @@ _TIMEOUT_S = 60.0
 _KEPT_S = 24 * 3600.0
 _PARAMETERS: dict[str, Any] = {
     "type": "object",
-    "properties": {"number": {"type": "integer"}},
+    "properties": {"number": {"type": "integer", "enum": [3, 5, 7]}},
     "required": ["number"],
     "additionalProperties": False,
 }

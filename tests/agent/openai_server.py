@@ -59,6 +59,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._plan(reply)
         elif reply == "truncated":
             self._raw(200, "text/event-stream", next(_events("The answer is")), pretend=4096)
+        elif reply == "cut":
+            first, second, *_ = _events("The answer is")
+            self._raw(200, "text/event-stream", first + second)
         elif reply == "html":
             self._raw(200, "text/html", b"<html>hello</html>")
         else:

@@ -99,10 +99,10 @@ def test_a_turn_streams_and_plans_by_schema(live: Server) -> None:
 
 
 def test_schema_bound_plans_become_tool_calls(live: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The random model prefers an empty plan, so one call at least is asked for; what it says in it is noise."""
+    """The random model prefers an empty plan and strings that are no text, so a call in plain letters is asked for."""
 
     def at_least_one(tools: Sequence[BaseTool]) -> dict[str, Any]:
-        schema = plan_schema(tools)
+        schema: dict[str, Any] = _in_plain_letters(plan_schema(tools))
         schema["properties"]["calls"]["minItems"] = 1
         return schema
 
@@ -112,25 +112,32 @@ def test_schema_bound_plans_become_tool_calls(live: Server, monkeypatch: pytest.
     print(f"{len(turn.calls)} tool calls: {[(call.name, call.status) for call in turn.calls]}; {turn.error}")
     assert turn.calls
     assert {call.name for call in turn.calls} <= NAMES
+    assert turn.answer is None, "a plan that always names a call never comes to an answer"
     assert any(words in turn.error for words in FAILS_IN_WORDS)
 
 
+def _in_plain_letters(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_in_plain_letters(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    changed = {name: _in_plain_letters(value) for name, value in schema.items()}
+    if "maxLength" in changed and changed.get("type") == "string":
+        changed = {"type": "string", "pattern": "^[a-z]{1,12}$"}
+    return changed
+
+
 def test_a_named_native_call_comes_back_as_a_call(live: Server) -> None:
+    """A tool without parameters: a random model seldom ends an argument's text."""
     chat = chat_model(find_endpoint(settings(live)), settings(live))
-    schema = {
-        "name": "report_level",
-        "description": "Reports a vertebra.",
-        "strict": True,  # without it vLLM does not hold the arguments to the schema
-        "parameters": {"type": "object", "properties": {"level": {"enum": ["L1", "L2"]}}, "required": ["level"],
-                       "additionalProperties": False},
-    }  # fmt: skip
-    bound = chat.bind_tools([{"type": "function", "function": schema}], tool_choice="report_level")
-    message = bound.invoke("Report L1.")
+    parameters = {"type": "object", "properties": {}, "additionalProperties": False}
+    function = {"name": "report_ready", "description": "Reports.", "strict": True, "parameters": parameters}
+    bound = chat.bind_tools([{"type": "function", "function": function}], tool_choice="report_ready")
+    message = bound.invoke("Report.")
     assert isinstance(message, AIMessage)
     (call,) = message.tool_calls
     print(f"native tool call: {call['name']} {json.dumps(call['args'])}")
-    assert call["name"] == "report_level"
-    assert call["args"]["level"] in ("L1", "L2")
+    assert (call["name"], call["args"]) == ("report_ready", {})
 
 
 def test_an_image_reaches_the_model_and_counts_as_tokens(live: Server) -> None:
@@ -226,14 +233,13 @@ def _on_another_port(command: tuple[str, ...]) -> list[str]:
     return changed
 
 
-def _kill_when_busy(server: Server, process: object) -> None:
-    assert isinstance(process, subprocess.Popen)
-    while True:
+def _kill_when_busy(server: Server, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
         try:
-            if server.requests_running() > 0:
-                time.sleep(0.5)
-                os.killpg(process.pid, signal.SIGKILL)
-                return
+            busy = server.requests_running() > 0
         except httpx.HTTPError:
-            return
+            busy = False
+        if busy:
+            time.sleep(0.5)
+            os.killpg(process.pid, signal.SIGKILL)
         time.sleep(0.05)
