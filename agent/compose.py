@@ -30,6 +30,7 @@ def compose(results: Sequence[ToolResult]) -> Draft:
             lines += _grades(grades)
             grades = []
         lines += _sentences(result)
+    lines = list(dict.fromkeys(lines))
     if any(result.evidence for result in results):
         return Draft(" ".join(lines))
     searched = "; ".join(dict.fromkeys(result.searched for result in results if result.searched))

@@ -63,6 +63,8 @@ class Situation:
 def make_plan(situation: Situation, router: Router) -> Plan:
     """Plan one turn."""
     question = situation.question
+    if not replies.is_latin(question):
+        return Plan(reply=replies.OTHER_SCRIPT, why="The embedded responder understands questions in English only.")
     if replies.is_small_talk(question) or replies.is_about_me(question):
         return Plan(reply=replies.WHO)
     missing = slots.unknown_handles(question, situation.artifacts)
@@ -111,7 +113,7 @@ def _is_general(clause: str) -> bool:
     """Asks about the world rather than about this patient or image."""
     specific = r"\b(she|he|her|his|patient|this|these|my|ct\d|here|attached|scan|image|the (?:spine|ct|vertebrae?|record))\b"
     general = (
-        r"^\W*(what(?:'s| is| are| does| do)|how (?:is|are|do|does|should|can)|define|explain|why (?:is|are|do|does)|"
+        r"^\W*(who|when|where|what(?:'s| is| are| does| do)|how (?:is|are|do|does|should|can)|define|explain|why (?:is|are|do|does)|"
         r"(?:what|which) (?:threshold|cut-?off|criteri|definition|method|system|model|dataset|treatment|drug)\w*)\b"
     )
     return bool(re.search(general, clause, re.IGNORECASE)) and not re.search(specific, clause, re.IGNORECASE)

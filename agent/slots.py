@@ -101,12 +101,12 @@ def unknown_handles(text: str, artifacts: Sequence[Artifact]) -> list[str]:
 _ABOUT = (
     ("allergies", r"allerg|intoleran|adverse react"),
     ("immunizations", r"vaccin|immuni[sz]|jab"),
-    ("medications", r"medic(?:ine|ation|al therapy)|\bmeds\b|drugs?\b|prescri|tablets?|\bpills?\b|\btaking\b|treated with|is (?:she|he) on"),
+    ("medications", r"medic(?:ine|ation|al therapy)|\bmeds\b|drugs?\b|prescri|tablets?|\bpills?\b|\btaking\b|treated with|is (?:she|he) on|\btreat(?:ed|ment)\b|\btherapy\b"),
     ("procedures", r"procedure|operation|surger|operated"),
     ("encounters", r"encounter|admission|admitted|visits?\b|appointments?|hospitali[sz]|seen in"),
-    ("conditions", r"condition|diagnos|problem|comorbid|histor|disease|suffer|fractur|diabet|hypertens|osteopor"),
+    ("conditions", r"condition|diagnos|problem|comorbid|histor|disease|suffer|fractur|\bbroken?\b|\bbreak\b|diabet|hypertens|osteopor"),
     ("observations", r"creatinine|egfr|labs?\b|blood|hemoglobin|haemoglobin|calcium|vitamin d|bmi|weight|height of the patient|"
-                     r"t-score|dxa|bone density|pressure|smok|result|value|measured|level of|potassium|sodium|glucose|hba1c|cholesterol|kidney|renal|pulse|heart rate"),
+                     r"t[ -]?score|dxa|bone density|pressure|smok|result|value|measured|level of|potassium|sodium|glucose|hba1c|cholesterol|kidney|renal|pulse|heart rate"),
     ("timeline", r"timeline|chronolog|everything that happened|over time"),
 )  # fmt: skip
 
@@ -130,7 +130,7 @@ def record_question(text: str) -> dict[str, str]:
 
 _NAMES = (
     "creatinine", "egfr", "haemoglobin", "hemoglobin", "calcium", "vitamin d", "bmi", "weight", "blood pressure",
-    "smoking", "bone density", "t-score", "dxa", "potassium", "sodium", "glucose", "hba1c", "cholesterol",
+    "smoking", "bone density", "t-score", "t score", "dxa", "potassium", "sodium", "glucose", "hba1c", "cholesterol",
     "kidney function", "renal function", "heart rate", "fracture", "diabetes", "hypertension", "osteoporosis", "asthma",
     "cancer", "stroke", "heart failure", "myocardial infarction", "copd", "epilepsy", "dementia", "penicillin",
     "warfarin", "metformin", "aspirin", "insulin", "alendronate", "bisphosphonate", "statin", "anticoagulant",
@@ -139,7 +139,9 @@ _NAMES = (
 
 def _record_name(lower: str, about: str) -> str | None:
     name = next((name for name in _NAMES if re.search(rf"\b{re.escape(name)}(?:s|es)?\b", lower)), None)
-    if name or about not in ("observations", "medications", "allergies", "conditions"):
+    if name is None and re.search(r"\bbroken?\b|\bbreak\b", lower):
+        return "fracture"
+    if name or about not in ("observations", "medications", "allergies", "conditions", "summary"):
         return name
     pattern = r"\b(?:taking|on|allergic to|history of|have|had|has|diagnosed with|last|latest|most recent|level of)\s+(?:any |a |an |the )?([a-z][a-z0-9-]{4,})"
     generic = r"medic|medication|meds|drug|labs?|result|allerg|condition|problem|diagnos|blood|value|measure|record|patient|test|them|fractur"

@@ -68,12 +68,15 @@ class EmbeddedChatModel(BaseChatModel):
         notice = f"{replies.EMERGENCY} " if replies.is_emergency(question) else ""
         if results:
             draft = compose(results)
+            notice += f"{replies.NO_DOSE} " if replies.asks_for_dose(question) and not draft.abstained else ""
             return _final(notice + draft.text, draft.why, abstained=draft.abstained)
         artifacts = tuple(Artifact.model_validate(item) for item in asked.additional_kwargs.get("artifacts", ()))
         plan = make_plan(Situation(question, artifacts, _earlier(messages[:start])), self._router)
         if plan.calls:
             return _calls(plan)
-        return _final(notice + plan.reply, plan.why, abstained=bool(plan.why))
+        if notice:
+            return _final(notice.strip(), "Someone may need help now.", abstained=True)
+        return _final(plan.reply, plan.why, abstained=bool(plan.why))
 
 
 def _calls(plan: Plan) -> AIMessage:

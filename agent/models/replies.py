@@ -16,6 +16,14 @@ OUTSIDE = (
 EMERGENCY = (
     "If this is an emergency, call your local emergency number now; I am a research tool and cannot help in an emergency."
 )
+OTHER_SCRIPT = (
+    "I understand questions in English only; please ask in English, or connect a served model that reads this language."
+)
+NO_DOSE = "I do not give a dose of my own: what follows is what the record or a source says."
+_DOSE = re.compile(
+    r"\b(what|which|how much|how many)\b.{0,40}\b(dose|dosage|mg|tablets?)\b|\bdose\b.{0,40}\bshould\b|\bhow much \w+ should\b",
+    re.IGNORECASE,
+)
 _GREETING = re.compile(
     r"^\W*(hi|hello|hey|good (morning|afternoon|evening)|thanks?|thank you|thx|ok(ay)?|great|bye|goodbye|cheers)\b[\w\s,!.]{0,25}$",
     re.IGNORECASE,
@@ -46,3 +54,14 @@ def is_about_me(text: str) -> bool:
 def is_emergency(text: str) -> bool:
     """Words of someone who needs help now."""
     return bool(_EMERGENCY.search(text))
+
+
+def asks_for_dose(text: str) -> bool:
+    """A question that wants a dose as advice."""
+    return bool(_DOSE.search(text))
+
+
+def is_latin(text: str) -> bool:
+    """Whether most letters are of the Latin script: the encoder of the embedded model knows no other."""
+    letters = [character for character in text if character.isalpha()]
+    return not letters or sum(character < "\u0250" for character in letters) > len(letters) / 2

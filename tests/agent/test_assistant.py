@@ -120,3 +120,26 @@ def test_a_bad_file_does_not_lose_the_good_one(assistant: Assistant, spine: list
     assert [artifact.handle for artifact in taken.artifacts] == ["ct1"]
     assert "0 bytes" in taken.problems[0]
     assert "nothing that can be read" in taken.problems[1]
+
+
+def test_an_emergency_gets_the_notice_and_nothing_else(assistant: Assistant) -> None:
+    answer = ask(assistant, assistant.new_conversation(ME), "I have crushing chest pain, what should I do?").answer
+    assert answer is not None
+    assert "local emergency number" in answer.text
+    assert "attach" not in answer.text
+
+
+def test_a_dose_is_quoted_and_never_advised(assistant: Assistant) -> None:
+    conversation = assistant.new_conversation(ME)
+    assistant.load_sample(ME, conversation)
+    answer = ask(assistant, conversation, "What dose of alendronate should I give her?").answer
+    assert answer is not None
+    assert answer.text.startswith("I do not give a dose of my own")
+    assert all(sentence.evidence for sentence in answer.sentences[1:])
+
+
+def test_another_script_is_told_apart_from_an_unknown_subject(assistant: Assistant) -> None:
+    answer = ask(assistant, assistant.new_conversation(ME), "椎骨有骨折吗？").answer
+    assert answer is not None
+    assert answer.abstained
+    assert "English only" in answer.text

@@ -86,6 +86,10 @@ def test_unknown_handles() -> None:
         ("which vaccinations are documented", {"about": "immunizations"}),
         ("what operations has the patient had", {"about": "procedures"}),
         ("summarise it", {"about": "summary"}),
+        ("does she have a pacemaker", {"about": "summary", "name": "pacemaker"}),
+        ("when did she break a bone", {"about": "conditions", "name": "fracture"}),
+        ("her t score", {"about": "observations", "name": "t score"}),
+        ("is she treated for it", {"about": "medications"}),
         ("medicines of patient p-17", {"about": "medications", "patient": "p-17"}),
     ],
 )

@@ -102,8 +102,10 @@ def _ask(assistant: Assistant, question: Question, *, steps: bool) -> tuple[Turn
         assistant.load_sample(_OWNER, conversation)
     if question.attach:
         attached = assistant.attach(_OWNER, conversation, question.attach)
-        if attached.problems:
+        if attached.problems and not attached.artifacts:
             raise FileError(" ".join(attached.problems))
+        for problem in attached.problems:  # one bad file does not lose the others
+            print(f"consilium: not attached: {problem}", file=sys.stderr)
     for event in assistant.ask(_OWNER, conversation, question.text):
         if steps:
             _print_step(event)

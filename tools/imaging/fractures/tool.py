@@ -101,7 +101,7 @@ class GradeFractures:
             context.progress(0.9 * fraction, message)
 
         grading = grade_mask(labels, progress=report)
-        chosen = _chosen(grading, params.levels)
+        chosen = _chosen(grading, params.levels, image or mask)
         seen = image or mask
         context.progress(0.95, "drawing")
         findings = [_finding(item, seen, mask) for item in chosen]
@@ -143,7 +143,7 @@ def _inputs(params: GradeParams, context: ToolContext) -> tuple[Artifact | None,
     return image, own[-1]
 
 
-def _chosen(grading: Grading, levels: list[str] | None) -> list[Graded]:
+def _chosen(grading: Grading, levels: list[str] | None, seen: Artifact) -> list[Graded]:
     if levels is None:
         return grading.graded
     wanted = [level.strip().upper() for level in levels]
@@ -151,7 +151,7 @@ def _chosen(grading: Grading, levels: list[str] | None) -> list[Graded]:
     unknown = [level for level in wanted if level not in known]
     if unknown:
         there = ", ".join(item.level for item in grading.graded)
-        raise CallError(f"{', '.join(unknown)} is not in the image. The levels that can be graded are: {there}.")
+        raise CallError(f"{', '.join(unknown)} is not in {seen.handle}. The levels that can be graded there are: {there}.")
     return [item for item in grading.graded if item.level in wanted]
 
 
