@@ -137,8 +137,8 @@ def render(plan: SpinePlan) -> SimulatedSpine:
     """Draw the plan: partial volume along the slices, cortical shell, marrow texture, discs, noise, imperfect mask."""
     rng = np.random.default_rng([plan.seed, 2])
     centres, axes = _placed(plan)
-    low = centres.min(axis=0) - (45, 80, 40)
-    high = centres.max(axis=0) + (45, 40, 40)
+    low = centres.min(axis=0) - np.array([45, 80, 40])
+    high = centres.max(axis=0) + np.array([45, 40, 40])
     spacing = np.array(plan.spacing_mm)
     shape = tuple(int(n) for n in np.ceil((high - low) / spacing))
     affine = np.diag([*plan.spacing_mm, 1.0])
@@ -148,7 +148,7 @@ def render(plan: SpinePlan) -> SimulatedSpine:
     reach = np.array([42.0, 75.0, 36.0])
     for level, body, centre, frame in zip(plan.levels, plan.shapes, centres, axes, strict=True):
         start = np.maximum(((centre - reach - low) / spacing).astype(int), 0)
-        stop = np.minimum(((centre + (42.0, 36.0, 36.0) - low) / spacing).astype(int) + 1, shape)
+        stop = np.minimum(((centre + np.array([42.0, 36.0, 36.0]) - low) / spacing).astype(int) + 1, shape)
         box = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
         fine, bone = _drawn(plan, body, plan.fractures.get(level), (centre, frame), (low, box), rng)
         mine = (fine >= 0.5) & (labels[box] == 0)

@@ -89,5 +89,5 @@ def test_an_adjacent_pair_can_be_compressed_geometrically() -> None:
         loss = true_loss(squeeze.kind, squeeze.severity)
         wanted = [height * (1 - part) for height, part in zip(level.heights, loss, strict=True)]
         assert after[level.level] == pytest.approx(wanted, abs=1.0)
-    for level in ("T10", "T11", "L2"):
-        assert after[level] == pytest.approx(before[level].heights, abs=0.3)
+    for other in ("T10", "T11", "L2"):
+        assert after[other] == pytest.approx(before[other].heights, abs=0.3)
