@@ -133,9 +133,12 @@ def plan_spine(
     )
 
 
-def render(plan: SpinePlan) -> SimulatedSpine:
-    """Draw the plan: partial volume along the slices, cortical shell, marrow texture, discs, noise, imperfect mask."""
-    rng = np.random.default_rng([plan.seed, 2])
+def render(plan: SpinePlan, *, with_ct: bool = True) -> SimulatedSpine:
+    """Draw the plan: partial volume along the slices, cortical shell, marrow texture, noise, imperfect mask.
+
+    Without `with_ct` only the mask is drawn, the same one, in half the time; the CT is then all soft tissue.
+    """
+    rng, rng_ct = np.random.default_rng([plan.seed, 2]), np.random.default_rng([plan.seed, 6])
     centres, axes = _placed(plan)
     low = centres.min(axis=0) - np.array([45, 80, 40])
     high = centres.max(axis=0) + np.array([45, 40, 40])
@@ -150,11 +153,14 @@ def render(plan: SpinePlan) -> SimulatedSpine:
         start = np.maximum(((centre - reach - low) / spacing).astype(int), 0)
         stop = np.minimum(((centre + np.array([42.0, 36.0, 36.0]) - low) / spacing).astype(int) + 1, shape)
         box = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
-        fine, bone = _drawn(plan, body, plan.fractures.get(level), (centre, frame), (low, box), rng)
+        fine, bone = _drawn(
+            plan, body, plan.fractures.get(level), (centre, frame), (low, box), rng, rng_ct if with_ct else None
+        )
         mine = (fine >= 0.5) & (labels[box] == 0)
         labels[box][mine] = _IDS[level]
         hu[box] = np.maximum(hu[box], 40 + bone)
-    hu += rng.normal(0, plan.noise_hu, shape).astype(np.float32)
+    if with_ct:
+        hu += rng_ct.normal(0, plan.noise_hu, shape).astype(np.float32)
     hu[[0, -1]] = -1000
     hu[:, -2:] = -1000
     truth = {level: _truth(body, plan.fractures.get(level)) for level, body in zip(plan.levels, plan.shapes, strict=True)}
@@ -227,6 +233,7 @@ def _drawn(
     pose: tuple[Array, Array],
     where: tuple[Array, tuple[slice, ...]],
     rng: np.random.Generator,
+    rng_ct: np.random.Generator | None,
 ) -> tuple[Array, Array]:
     """Share of each voxel that the mask's idea of the vertebra fills, and HU above soft tissue of the true one."""
     centre, frame = pose
@@ -237,8 +244,10 @@ def _drawn(
     shape = index.shape[:3]
     wobble = ndimage.gaussian_filter(rng.normal(size=shape), 2.5 / spacing)
     wobble *= plan.mask_noise_mm / max(float(wobble.std()), 1e-9)
-    texture = ndimage.gaussian_filter(rng.normal(size=shape), 0.8 / spacing)
-    texture *= 40 / max(float(texture.std()), 1e-9)
+    texture = np.zeros(1)
+    if rng_ct:
+        texture = ndimage.gaussian_filter(rng_ct.normal(size=shape), 0.8 / spacing)
+        texture *= 40 / max(float(texture.std()), 1e-9)
     filled, bone = np.zeros(shape), np.zeros(shape)
     samples = _SLICE_SAMPLES if spacing[thick] > 1.1 else 1
     for part in (np.arange(samples) + 0.5) / samples - 0.5:
@@ -247,6 +256,8 @@ def _drawn(
         local = ((index + shift) * spacing + low - centre).reshape(-1, 3) @ frame.T
         depth = occupancy(body, fracture, local).reshape(shape)
         filled += (depth + wobble > 0) / samples
+        if not rng_ct:
+            continue
         shell = np.clip(1.3 - np.abs(depth - 0.6), 0, 1)
         inside = np.clip(depth + 0.5, 0, 1)
         bone += inside * (plan.marrow_hu - 40 + texture + 450 * shell) / samples

@@ -16,6 +16,8 @@ Array = NDArray[np.float64]
 Thirds = tuple[float, float, float]
 _ROUND_MM = 1.5
 """Radius of the rounded rim."""
+_OUTSIDE = -5.0
+"""Depth given to points that are clearly outside, mm."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,15 @@ def true_heights(body: VertebraShape, fracture: Fracture | None) -> Thirds:
 def occupancy(body: VertebraShape, fracture: Fracture | None, local: Array) -> Array:
     """Approximate depth below the surface in mm of points (n, 3), negative outside."""
     a, r, u = local.T
-    inside = np.maximum(_body(body, fracture, a, r, u), _processes(body, a, r, u))
+    inside = np.full(len(local), _OUTSIDE)
+    spur = body.spur_mm + 2
+    near = (np.abs(a) < body.depth_mm / 2 + spur) & (np.abs(r) < body.width_mm / 2 + 2) & (np.abs(u) < body.posterior_mm)
+    here = (a[near], r[near], u[near])
+    inside[near] = _body(body, fracture, *here)
     if body.spur_mm:
-        inside = np.maximum(inside, _spur(body, fracture, a, r, u))
+        inside[near] = np.maximum(inside[near], _spur(body, fracture, *here))
+    behind = (a < 4 - body.depth_mm / 2) & (a > -body.depth_mm / 2 - 48) & (np.abs(u) < 34)
+    inside[behind] = np.maximum(inside[behind], _processes(body, a[behind], r[behind], u[behind]))
     return inside
 
 

@@ -40,7 +40,6 @@ class Case:
     patient: str
     mask: Volume
     known: dict[str, Expectation]
-    ct: Volume | None = None
 
 
 def grade_of_truth(truth: SpineTruth) -> int:
@@ -62,8 +61,8 @@ def simulated_cases(fractures: int, seed: int) -> Iterator[Case]:
         levels = LEVELS[start : start + length]
         places = _places(rng, length, pair=number % 3 < 2)[: fractures - made]
         chosen = {levels[place]: random_fracture(rng, int(rng.integers(1, 4))) for place in places}
-        spine = render(plan_spine(int(rng.integers(2**31)), levels, chosen))
-        yield Case(f"sim-{seed}-{number}", spine.mask, _known(spine.truth), spine.ct)
+        spine = render(plan_spine(int(rng.integers(2**31)), levels, chosen), with_ct=False)
+        yield Case(f"sim-{seed}-{number}", spine.mask, _known(spine.truth))
         made, number = made + len(chosen), number + 1
 
 
