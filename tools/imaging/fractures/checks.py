@@ -23,6 +23,8 @@ _SUBREGIONS = range(41, 51)
 _STACKED_MM = 5.0
 """Neighbouring vertebrae lie at least this far apart in height, even where the neck runs oblique."""
 _SMALL_SHARE = 0.02
+_PIECE = 0.2
+"""A piece smaller than this against the largest is stray; posterior elements that came apart are larger."""
 _TOUCHING_SHARE = 0.3
 _FAR, _NEAR = 1.6, 1.5
 _METAL_HU, _METAL_SHARE = 1800, 0.01
@@ -112,7 +114,7 @@ def clean(mine: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     warnings = []
     if number > 1:
         sizes = np.bincount(pieces.ravel())[1:]
-        kept = np.isin(pieces, 1 + np.flatnonzero(sizes >= 0.1 * sizes.max()))
+        kept = np.isin(pieces, 1 + np.flatnonzero(sizes >= _PIECE * sizes.max()))
         if total - int(kept.sum()) > _SMALL_SHARE * total:
             warnings.append(f"Stray pieces of the mask were left out ({100 - 100 * kept.sum() / total:.0f} % of the label).")
         mine = kept
@@ -172,7 +174,7 @@ def ct_warnings(ct: Volume, labels: Volume, value: int) -> tuple[str, ...]:
 def image_warnings(ct: Volume) -> tuple[str, ...]:
     """An image that does not hold Hounsfield units."""
     data = np.asarray(ct.data)
-    if not looks_like_ct(data) and data.min() >= -50:
+    if not looks_like_ct(data) and data.min() >= 0:
         return (
             f"The image does not look like CT in HU (its values run from {data.min():.0f} to {data.max():.0f}): "
             "heights come from the mask alone.",
