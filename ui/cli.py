@@ -80,6 +80,16 @@ def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         help="which level a mask value means (default: told from the values)",
     )
     grade.add_argument("--out", metavar="DIR", help="write report.json and figure.png here")
+    _add_fracture_evaluate(actions)
+
+
+def _add_fracture_evaluate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    evaluate = _command(actions, "evaluate", "score the grades and the baselines where the truth is known", "fracture")
+    evaluate.add_argument("folder", nargs="?", metavar="DIR", help="masks and expert grades in the VerSe layout")
+    evaluate.add_argument(
+        "--simulated", type=int, metavar="N", help="N simulated fractures: of drawn spines, or of DIR's real ones"
+    )
+    evaluate.add_argument("--seed", type=int, default=1, metavar="S", help="of the simulation and the intervals")
 
 
 def _add_vllm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -118,7 +128,7 @@ def _command(
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=_SAFETY)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(module=module or name)
+    parser.set_defaults(module=module or name, action=name)
     return parser
 
 

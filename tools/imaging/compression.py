@@ -7,6 +7,7 @@ is used.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -90,6 +91,26 @@ def compress(ct: Volume | None, mask: Volume, level: Measured, kind: Kind, sever
         values[region] = np.where(neighbour, values[region], squeezed)
         changed = Volume(values, ct.affine)
     return Compressed(changed, Volume(labels, mask.affine), true_loss(kind, severity))
+
+
+@dataclass(frozen=True)
+class Squeeze:
+    """One vertebra to compress, as measured on the uncompressed mask."""
+
+    level: Measured
+    kind: Kind
+    severity: float
+
+
+def compress_levels(ct: Volume | None, mask: Volume, squeezes: Sequence[Squeeze]) -> tuple[Volume | None, Volume]:
+    """Compress several vertebrae of one spine, adjacent ones too: each keeps its own lower endplate.
+
+    The true heights after are `squeeze.level.heights` times one minus `true_loss(kind, severity)`.
+    """
+    for squeeze in squeezes:
+        done = compress(ct, mask, squeeze.level, squeeze.kind, squeeze.severity)
+        ct, mask = done.ct, done.mask
+    return ct, mask
 
 
 def _region(mask: Volume, body: Body) -> tuple[slice, ...]:

@@ -1,13 +1,39 @@
-"""`consilium fracture grade`: vertebral heights and Genant grades from files."""
+"""`consilium fracture grade|evaluate`: vertebral heights and Genant grades from files, and how good they are."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Run the chosen action."""
+    return _evaluate(arguments) if arguments.action == "evaluate" else _grade(arguments)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from core.errors import SettingError
+    from tools.imaging.fractures.cases import compressed_cases, graded_cases, simulated_cases
+    from tools.imaging.fractures.evaluation import as_table, evaluate
+
+    folder = Path(arguments.folder) if arguments.folder else None
+    number = arguments.simulated
+    if (folder is None and number is None) or (number is not None and number < 1):
+        raise SettingError(f"fracture evaluate needs DIR, --simulated N with N of 1 or more, or both; got N = {number}.")
+    if folder is None:
+        cases, data = simulated_cases(number, arguments.seed), f"drawn spines, seed {arguments.seed}"
+    elif number is None:
+        cases, data = graded_cases(folder), f"expert grades in {folder.name}"
+    else:
+        cases, data = compressed_cases(folder, number, arguments.seed), f"compressed spines of {folder.name}"
+    result = evaluate(cases, data, arguments.seed, progress=lambda line: print(line, file=sys.stderr))
+    print(result.model_dump_json() if arguments.json else as_table(result))
+    return 0
+
+
+def _grade(arguments: argparse.Namespace) -> int:
     """Grade and print a table or JSON; with --out, `report.json` and `figure.png` are written there."""
     from tools.imaging.fractures.report import grade_files
 

@@ -23,6 +23,8 @@ _SMOOTH_MM = 0.8
 """Gaussian on the signed distance: takes the stairs out of thick slices and leaves flat endplates where they are."""
 _HALF = 36.0
 """Half width of the sampled block, in mm; the largest lumbar bodies are about 60 mm wide."""
+_TURNS, _COARSER = 4, 2.0
+"""How often the frame is refined, on a grid this much coarser but for the last time."""
 _CENTRAL_MM = 4.0
 """The strip around the mid-sagittal line in which body and canal are told apart, half width."""
 
@@ -98,8 +100,8 @@ def find_body(labels: Volume, value: int, box: tuple[slice, ...], tangent: Array
     field, points = _distance_field(labels, value, box)
     frame = _frame(points.mean(axis=0), np.array([0.0, 1.0, 0.0]), tangent)
     body: Body | None = None
-    for _ in range(4):
-        body = _measure(field, frame, points)
+    for turn in range(_TURNS):
+        body = _measure(field, frame, points, 1.0 if turn == _TURNS - 1 else _COARSER)
         if body is None:
             return None
         frame = _refined(body, points, has_processes=has_processes)
@@ -108,14 +110,13 @@ def find_body(labels: Volume, value: int, box: tuple[slice, ...], tangent: Array
 
 def _distance_field(labels: Volume, value: int, box: tuple[slice, ...]) -> tuple[_Field, Array]:
     margin = [int(np.ceil(6.0 / s)) + 1 for s in labels.spacing_mm]
-    crop = tuple(slice(max(s.start - m, 0), s.stop + m) for s, m in zip(box, margin, strict=True))
-    inside = np.pad(ndimage.binary_fill_holes(np.asarray(labels.data[crop]) == value), 2)
+    inside = np.pad(np.asarray(labels.data[box]) == value, [(m, m) for m in margin])
     spacing = labels.spacing_mm
     signed = ndimage.distance_transform_edt(inside, sampling=spacing) - ndimage.distance_transform_edt(
         ~inside, sampling=spacing
     )
     smooth = ndimage.gaussian_filter(signed.astype(np.float32), [_SMOOTH_MM / s for s in spacing])
-    offset = np.array([s.start - 2 for s in crop], dtype=float)
+    offset = np.array([s.start - m for s, m in zip(box, margin, strict=True)], dtype=float)
     affine = labels.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ offset
     voxels = np.argwhere(inside).astype(float)
@@ -130,15 +131,15 @@ def _frame(origin: Array, anterior: Array, superior: Array) -> Frame:
     return Frame(origin, np.stack([front, np.cross(front, up), up]))
 
 
-def _measure(field: _Field, frame: Frame, points: Array) -> Body | None:
+def _measure(field: _Field, frame: Frame, points: Array, coarser: float = 1.0) -> Body | None:
     local = frame.to_local(points)
     extent = _body_extent(local)
     if extent is None:
         return None
     back, front = extent
-    anterior = np.arange(np.floor(back) - 2, np.ceil(front) + 3, _STEP)
-    right = np.arange(-_HALF, _HALF + _STEP, _STEP)
-    up = np.arange(-_HALF, _HALF + _FINE, _FINE)
+    anterior = np.arange(np.floor(back) - 2, np.ceil(front) + 3, _STEP * coarser)
+    right = np.arange(-_HALF, _HALF + _STEP, _STEP * coarser)
+    up = np.arange(*_range(local, back, front), _FINE * coarser)
     grid = np.stack(np.meshgrid(anterior, right, up, indexing="ij"), axis=-1)
     inside = field.at(frame.to_world(grid.reshape(-1, 3))).reshape(grid.shape[:3])
     middle = _mid_level(local, back, front)
@@ -151,6 +152,12 @@ def _measure(field: _Field, frame: Frame, points: Array) -> Body | None:
     if width < 8:
         return None
     return Body(frame, anterior, right, top, bottom, front, back, width)
+
+
+def _range(local: Array, back: float, front: float) -> tuple[float, float]:
+    """Where the body can be along the upright axis, with room on both sides."""
+    inner = local[(local[:, 0] > back) & (local[:, 0] < front), 2]
+    return float(np.floor(max(inner.min() - 4, -_HALF))), float(np.ceil(min(inner.max() + 4, _HALF)))
 
 
 def _body_extent(local: Array) -> tuple[float, float] | None:
@@ -203,7 +210,7 @@ def _refined(body: Body, points: Array, *, has_processes: bool) -> Frame:
         (body.anterior > body.back + 3) & (body.anterior < body.front - 3)
     )[:, None]
     good = inner & np.isfinite(body.top) & np.isfinite(body.bottom)
-    if good.sum() < 30:
+    if good.sum() < 12:
         return frame
     a, r = np.broadcast_arrays(body.anterior[:, None], body.right[None, :])
     mid = (body.top + body.bottom)[good] / 2

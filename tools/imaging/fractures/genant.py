@@ -61,7 +61,7 @@ def grade_spine(spine: Spine) -> tuple[list[Graded], list[Unmeasured]]:
         loss = tuple((want - have) / (want + 1e-6) for want, have in zip(expected.heights, level.heights, strict=True))
         thirds: Thirds = (loss[0], loss[1], loss[2])
         grade = grade_of(max(thirds))
-        graded.append(Graded(level, expected, thirds, grade, shape_of(thirds), _warn(thirds, expected)))
+        graded.append(Graded(level, expected, thirds, grade, shape_of(thirds), (*_warn(thirds, expected), *level.warnings)))
     return graded, skipped
 
 
@@ -73,5 +73,5 @@ def _warn(loss: Thirds, expected: Expected) -> tuple[str, ...]:
     if low != high:
         warnings.append(f"Within the 95 % interval of the expected height the grade could be {low} to {high}.")
     if len(expected.neighbours) < 3:
-        warnings.append(f"Only {len(expected.neighbours)} neighbours could be used.")
+        warnings.append(f"Only {len(expected.neighbours)} neighbours could be used: the interval is wide.")
     return tuple(warnings)

@@ -11,6 +11,15 @@ from scipy import ndimage
 
 from core.errors import FileError
 from tools.imaging.fractures.body import Body, find_body
+from tools.imaging.fractures.checks import (
+    THICK_MM,
+    Placed,
+    clean,
+    numbering_warnings,
+    out_of_order,
+    refuse_subregions,
+    touching,
+)
 from tools.imaging.labels import LEVELS, level_names
 from tools.imaging.volume import Volume
 
@@ -24,6 +33,7 @@ _STRAY = 0.4
 _OBLIQUE_DEGREES = 35.0
 _THICK_MM = 2.0
 _MIN_VOLUME_SHARE = 0.35
+_TRANSITIONAL = "a thirteenth thoracic vertebra (transitional anatomy) has no usual height to compare with"
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class Measured:
     heights: Thirds
     body: Body
     centre: tuple[int, int, int]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,19 +89,24 @@ def measure_spine(
         FileError: the mask has no vertebra, or its numbering runs against the anatomy.
     """
     data = _as_labels(labels)
-    vertebrae = _vertebrae(Volume(data, labels.affine), names)
-    _check_order(vertebrae)
+    vertebrae, named = _vertebrae(Volume(data, labels.affine), names)
+    placed = [Placed(item.level, item.centroid) for item in vertebrae]
+    misplaced = out_of_order(placed)
     whole = _has_processes(vertebrae)
-    measured, skipped = [], []
+    measured: list[Measured] = []
+    skipped = [Unmeasured(name, _TRANSITIONAL) for name in named.values() if name == "T13"]
     for number, vertebra in enumerate(vertebrae):
         if progress:
             progress(number / len(vertebrae), f"measuring {vertebra.level}")
         tangent = _tangent(vertebrae, number)
         reason = _not_gradable(vertebra, vertebrae, data.shape, labels.spacing_mm, tangent)
-        body = None
+        if vertebra.level in misplaced:
+            reason = "its label lies out of order among the levels: mend the numbering"
+        body: Body | None = None
+        noted: tuple[str, ...] = ()
         if not reason:
-            grid = Volume(data, labels.affine)
-            body = find_body(grid, vertebra.value, vertebra.box, tangent, has_processes=whole)
+            grid, box, noted = _cleaned(Volume(data, labels.affine), vertebra)
+            body = find_body(grid, vertebra.value, box, tangent, has_processes=whole)
             reason = "" if body else "no solid vertebral body was found in the mask"
         heights = third_heights(body) if body else None
         if body is None or heights is None:
@@ -98,8 +114,18 @@ def measure_spine(
             continue
         centre = np.linalg.inv(labels.affine) @ np.append(body.frame.origin, 1.0)
         x, y, z = (int(v) for v in np.clip(np.round(centre[:3]), 0, np.array(data.shape) - 1))
-        measured.append(Measured(vertebra.level, vertebra.value, heights, body, (x, y, z)))
-    return Spine(tuple(measured), tuple(skipped), _warnings(labels))
+        noted = (*noted, *touching(data, labels.affine, body, named))
+        measured.append(Measured(vertebra.level, vertebra.value, heights, body, (x, y, z), noted))
+    return Spine(tuple(measured), tuple(skipped), (*_warnings(labels), *numbering_warnings(placed, named)))
+
+
+def _cleaned(labels: Volume, vertebra: _Vertebra) -> tuple[Volume, tuple[slice, ...], tuple[str, ...]]:
+    """A crop that holds this vertebra alone, holes filled and stray pieces left out; its box there; warnings."""
+    mine, warnings = clean(np.asarray(labels.data[vertebra.box]) == vertebra.value)
+    affine = labels.affine.copy()
+    affine[:3, 3] += affine[:3, :3] @ np.array([s.start for s in vertebra.box], dtype=float)
+    box = tuple(slice(0, n) for n in mine.shape)
+    return Volume(mine.astype(np.int32) * vertebra.value, affine), box, warnings
 
 
 def third_heights(body: Body) -> Thirds | None:
@@ -133,19 +159,20 @@ def _as_labels(labels: Volume) -> NDArray[np.int32]:
     return data.astype(np.int32)
 
 
-def _vertebrae(labels: Volume, names: dict[int, str] | None) -> list[_Vertebra]:
+def _vertebrae(labels: Volume, names: dict[int, str] | None) -> tuple[list[_Vertebra], dict[int, str]]:
     data = np.asarray(labels.data)
     values = [int(v) for v in np.unique(data) if v > 0]
     if not values:
         raise FileError("The mask is empty: it must hold vertebra labels, and every voxel is 0.")
-    named = names or level_names(values)
-    named = {value: name for value, name in named.items() if value in values and name in LEVELS}
+    boxes = ndimage.find_objects(data)
+    refuse_subregions(boxes, labels.spacing_mm[2])
+    every = names or level_names(values)
+    named = {value: name for value, name in every.items() if value in values and name in LEVELS}
     if not named:
         raise FileError(
             f"The mask has no vertebra label. It has the values {values[:12]}; vertebrae are 1-25 in the VerSe numbering "
             "and 27-50 in TotalSegmentator's."
         )
-    boxes = ndimage.find_objects(data)
     found = []
     for value, level in named.items():
         box = boxes[value - 1]
@@ -153,23 +180,7 @@ def _vertebrae(labels: Volume, names: dict[int, str] | None) -> list[_Vertebra]:
         centroid = (labels.affine @ np.append(points.mean(axis=0), 1.0))[:3]
         depth = (points[:, 1].max() - points[:, 1].min()) * labels.spacing_mm[1]
         found.append(_Vertebra(level, value, box, centroid, len(points), float(depth)))
-    return sorted(found, key=lambda vertebra: LEVELS.index(vertebra.level))
-
-
-def _check_order(vertebrae: list[_Vertebra]) -> None:
-    """Levels must follow each other from head to foot; otherwise the numbering is wrong."""
-    heights = [vertebra.centroid[2] for vertebra in vertebrae]
-    wrong = [
-        (a.level, b.level)
-        for a, b, above, below in zip(vertebrae, vertebrae[1:], heights, heights[1:], strict=False)
-        if below >= above
-    ]
-    if len(wrong) > max(0, (len(vertebrae) - 1) // 3):
-        first, second = wrong[0]
-        raise FileError(
-            f"The numbering runs against the anatomy: {second} lies above {first}. "
-            "Choose the numbering (VerSe or TotalSegmentator) or mend the mask."
-        )
+    return sorted(found, key=lambda vertebra: LEVELS.index(vertebra.level)), every
 
 
 def _has_processes(vertebrae: list[_Vertebra]) -> bool:
@@ -199,6 +210,8 @@ def _not_gradable(
     # Transverse processes are often cut off at the sides; only the upper and lower edge take height away.
     if vertebra.box[2].start == 0 or vertebra.box[2].stop == shape[2]:
         return "cut by the upper or lower edge of the image"
+    if vertebra.box[1].stop == shape[1]:
+        return "cut by the front edge of the image"
     others = [v.voxels for v in vertebrae if v is not vertebra and _apart(v, vertebra) <= 2]
     if others and vertebra.voxels < _MIN_VOLUME_SHARE * np.median(others):
         return "the mask is a fragment, far smaller than its neighbours'"
@@ -214,6 +227,8 @@ def _apart(one: _Vertebra, other: _Vertebra) -> int:
 
 def _warnings(labels: Volume) -> tuple[str, ...]:
     coarse = max(labels.spacing_mm)
-    if coarse > 3.0 + 1e-3:
-        return (f"Voxels of {coarse:.1f} mm are coarse: heights may be off by more than 1 mm.",)
+    if coarse > THICK_MM + 1e-3:
+        return (
+            f"Slices or voxels of {coarse:.1f} mm are thicker than {THICK_MM:.0f} mm: heights may be off by more than 1 mm.",
+        )
     return ()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from core.errors import FileError
 from core.types import Frozen
+from tools.imaging.fractures.checks import ct_warnings, image_warnings
 from tools.imaging.fractures.figure import draw_figure
 from tools.imaging.fractures.genant import METHOD, Graded, grade_spine
 from tools.imaging.fractures.heights import Thirds, Unmeasured, measure_spine
@@ -65,12 +66,22 @@ class Grading:
 
 
 def grade_mask(
-    labels: Volume, names: dict[int, str] | None = None, progress: Callable[[float, str], None] | None = None
+    labels: Volume,
+    names: dict[int, str] | None = None,
+    progress: Callable[[float, str], None] | None = None,
+    ct: Volume | None = None,
 ) -> Grading:
-    """Measure and grade every level of a mask. Raises `FileError` when it is no vertebra mask."""
+    """Measure and grade every level of a mask; the CT on its grid, if given, is looked through for metal and contrast.
+
+    Raises:
+        FileError: it is no vertebra mask.
+    """
     spine = measure_spine(labels, names, progress)
     graded, skipped = grade_spine(spine)
-    return Grading(graded, skipped, spine.warnings)
+    if ct is None:
+        return Grading(graded, skipped, spine.warnings)
+    flagged = [replace(item, warnings=(*item.warnings, *ct_warnings(ct, labels, item.measured.value))) for item in graded]
+    return Grading(flagged, skipped, (*spine.warnings, *image_warnings(ct)))
 
 
 def as_report(grading: Grading, extra: tuple[str, ...] = ()) -> FractureReport:
@@ -109,7 +120,7 @@ def grade_files(ct: Path | None, mask: Path, out: Path, numbering: str) -> Fract
     values = [int(v) for v in np.unique(np.asarray(labels.data)) if v > 0 and v == int(v)]
     names = level_names(values, _scheme(numbering)) or None
     image, extra = (labels, (MASK_ONLY,)) if ct is None else (_ct(ct, labels), ())
-    grading = grade_mask(labels, names)
+    grading = grade_mask(labels, names, ct=None if ct is None else image)
     report = as_report(grading, extra)
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")

@@ -100,7 +100,7 @@ class GradeFractures:
             context.check()
             context.progress(0.9 * fraction, message)
 
-        grading = grade_mask(labels, progress=report)
+        grading = grade_mask(labels, progress=report, ct=volume_of(context.store, image.handle) if image else None)
         chosen = _chosen(grading, params.levels, image or mask)
         seen = image or mask
         context.progress(0.95, "drawing")
