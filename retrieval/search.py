@@ -16,7 +16,8 @@ from core.ports import Encoder, SearchFilters, SearchOutcome
 from core.types import Passage
 from retrieval.chunking import sentence_spans
 from retrieval.corpus import Document
-from retrieval.index import Generation, Index
+from retrieval.generation import Generation
+from retrieval.index import Index
 
 _RRF_K = 60
 """Cormack, Clarke and Buettcher, SIGIR 2009."""
