@@ -23,7 +23,7 @@ CREATE TABLE passages (row INTEGER PRIMARY KEY, document TEXT NOT NULL, start IN
 CREATE INDEX passages_document ON passages (document);
 CREATE VIRTUAL TABLE words USING fts5 (title, text, tokenize = 'porter unicode61');
 """
-FILES = ("store.sqlite", "vectors.faiss")
+FILES = ("store.sqlite", "vectors.faiss", "words.npz")
 
 
 class Manifest(Frozen):
@@ -72,7 +72,7 @@ class Generation:
         found = [
             f"{name} has changed since it was written"
             for name, digest in self.manifest.files.items()
-            if sha256(self.folder / name) != digest
+            if not (self.folder / name).is_file() or sha256(self.folder / name) != digest
         ]
         try:
             rows = [row for (row,) in self.store.execute("SELECT row FROM passages ORDER BY row")]
@@ -82,7 +82,7 @@ class Generation:
             words = self.store.execute("SELECT count(*) FROM words").fetchone()[0]
         except sqlite3.Error as error:
             return [*found, f"store.sqlite cannot be read: {error}"]
-        ids = sorted(faiss.vector_to_array(self.vectors.id_map).tolist())
+        ids = faiss.vector_to_array(self.vectors.id_map).tolist()
         if rows != ids or len(rows) != self.manifest.passages or words != len(rows):
             found.append(f"{len(rows)} passages, {words} in the word index, but {len(ids)} vectors")
         if ghosts:
@@ -96,7 +96,7 @@ def open_store(folder: Path) -> sqlite3.Connection:
 
 
 def write_manifest(folder: Path, encoder: Encoder, passages: int) -> None:
-    """Count, hash and describe the two files of a generation that is complete."""
+    """Count, hash and describe the files of a generation that is complete."""
     with closing(open_store(folder)) as store:
         documents = store.execute("SELECT count(*) FROM documents").fetchone()[0]
     manifest = Manifest(

@@ -3,9 +3,10 @@
     CURRENT                     name of the current generation, replaced by one atomic rename
     writer.lock
     generations/000003/
-        manifest.json           format, encoder, counts, hashes of the two files
+        manifest.json           format, encoder, counts, hashes of the other files
         store.sqlite            documents, passages with offsets, FTS5 (BM25)
         vectors.faiss           one vector per passage, by passage row (inner product of unit vectors)
+        words.npz               word counts per passage and title
 
 A write builds the next generation beside the current one and switches to it at the end, so that a reader never sees
 half of it and a killed writer leaves the index as it was. Nothing is pickled.
@@ -31,6 +32,7 @@ from core.types import Frozen
 from retrieval.chunking import passage_spans
 from retrieval.corpus import Document
 from retrieval.generation import FILES, SCHEMA, Generation, open_store, sync, write_manifest
+from retrieval.words import WordCounts
 
 _BATCH = 1000
 """Documents per generation while adding: what is lost at most when the writer is killed."""
@@ -222,22 +224,25 @@ class Index:
             vectors = faiss.IndexIDMap2(faiss.IndexFlatIP(self.encoder.dimension))
             with closing(sqlite3.connect(building / "store.sqlite")) as store:
                 store.executescript(SCHEMA)
+            words = WordCounts.empty()
         else:
             current = self.current()
-            current.store.close()
             vectors = current.vectors
+            with closing(current.store):
+                words = _kept_words(current, drop)
             shutil.copyfile(current.folder / "store.sqlite", building / "store.sqlite")
         with closing(sqlite3.connect(building / "store.sqlite")) as store:
             # Nothing reads this file before it is complete and synced: a journal would only cost time.
             store.execute("PRAGMA journal_mode = OFF")
             store.execute("PRAGMA synchronous = OFF")
             gone = _delete(store, drop or set())
-            rows, texts = _insert(store, add)
+            rows, bodies, titled = _insert(store, add)
             store.commit()
         if gone:
             vectors.remove_ids(np.asarray(gone, dtype=np.int64))
-        if texts:
-            vectors.add_with_ids(self.encoder.encode(texts), np.asarray(rows, dtype=np.int64))
+        if rows:
+            vectors.add_with_ids(self.encoder.encode(titled), np.asarray(rows, dtype=np.int64))
+        words.plus(bodies, [document.title for document in add]).save(building / "words.npz")
         faiss.write_index(vectors, str(building / "vectors.faiss"))
         write_manifest(building, self.encoder, vectors.ntotal)
         for name in (*FILES, "manifest.json"):
@@ -286,10 +291,21 @@ def _delete(store: sqlite3.Connection, documents: set[str]) -> list[int]:
     return gone
 
 
-def _insert(store: sqlite3.Connection, documents: list[Document]) -> tuple[list[int], list[str]]:
-    """Insert documents; returns the rows of their passages and the text to encode for each."""
+def _kept_words(current: Generation, drop: set[str]) -> WordCounts:
+    """The current generation's word counts without those of dropped documents."""
+    words = WordCounts.load(current.folder / "words.npz")
+    if not drop:
+        return words
+    owners = [document for (document,) in current.store.execute("SELECT document FROM passages ORDER BY row")]
+    stays = np.asarray([document not in drop for document in owners], dtype=np.bool_)
+    documents = np.asarray([document not in drop for document in dict.fromkeys(owners)], dtype=np.bool_)
+    return words.keeping(stays, documents)
+
+
+def _insert(store: sqlite3.Connection, documents: list[Document]) -> tuple[list[int], list[str], list[str]]:
+    """Insert documents; returns their passages' rows, texts, and texts under the title as the encoder gets them."""
     row = store.execute("SELECT coalesce(max(row), -1) + 1 FROM passages").fetchone()[0]
-    rows, texts = [], []
+    rows, texts, titled = [], [], []
     for document in documents:
         retracted = int("retracted" in document.flags)
         store.execute(
@@ -301,6 +317,7 @@ def _insert(store: sqlite3.Connection, documents: list[Document]) -> tuple[list[
             store.execute("INSERT INTO passages VALUES (?, ?, ?, ?)", (row, document.id, span.start, span.end))
             store.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", (row, document.title, text))
             rows.append(row)
-            texts.append(f"{document.title}. {text}" if document.title else text)
+            texts.append(text)
+            titled.append(f"{document.title}. {text}" if document.title else text)
             row += 1
-    return rows, texts
+    return rows, texts, titled

@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_ask(commands)
     _add_fracture(commands)
+    _add_index(commands)
     _add_doctor(commands)
     return parser
 
@@ -79,6 +80,32 @@ def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         help="which level a mask value means (default: told from the values)",
     )
     grade.add_argument("--out", metavar="DIR", help="write report.json and figure.png here")
+
+
+def _add_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    index = commands.add_parser("index", help="literature indexes: make, fill, search, check, mend")
+    actions = index.add_subparsers(required=True, metavar="ACTION")
+    texts = {
+        "create": "make an empty index",
+        "add": "add documents; what is there already is left alone",
+        "remove": "remove documents by id",
+        "stats": "how much is in it, and with which encoder",
+        "search": "search it for one query, or a file of queries",
+        "verify": "check every file of it against the manifest",
+        "repair": "mend it after damage",
+    }
+    parsers = {action: _command(actions, action, text, module="index") for action, text in texts.items()}
+    for action, parser in parsers.items():
+        parser.set_defaults(action=action)
+        parser.add_argument("name", metavar="NAME", help="name of the index")
+    parsers["create"].add_argument("--force", action="store_true", help="empty it if it exists")
+    parsers["add"].add_argument("paths", nargs="+", metavar="PATH", help="files, globs or folders")
+    parsers["remove"].add_argument("ids", nargs="+", metavar="ID")
+    search = parsers["search"]
+    search.add_argument("query", nargs="?", metavar="QUERY")
+    search.add_argument("--queries", metavar="Q.jsonl", help='lines {"id", "text"}; prints one line per query')
+    search.add_argument("--k", type=int, default=10, help="documents per query (default 10)")
+    search.add_argument("--mode", choices=("hybrid", "bm25", "dense"), default="hybrid")
 
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -10,9 +10,10 @@ import pytest
 from core.errors import IndexDamaged
 from core.ports import SearchFilters
 from retrieval.chunking import passage_spans, sentence_spans
-from retrieval.corpus import Document, SkippedLine, read_jsonl
+from retrieval.corpus import Document
 from retrieval.encoders import MiniLM
 from retrieval.index import Index
+from retrieval.readers import Skipped, read_jsonl
 from retrieval.search import HybridSearch, content_words
 from retrieval.starter import open_starter
 from tests.fakes import WordEncoder
@@ -101,9 +102,9 @@ def test_spans_cover_every_sentence_exactly() -> None:
 
 def test_jsonl_names_the_bad_line(tmp_path: Path) -> None:
     path = tmp_path / "f.jsonl"
-    path.write_text('{"id": "a", "text": "x"}\n\n{"id": "b"}\nnonsense\n', encoding="utf-8")
-    skipped: list[SkippedLine] = []
-    assert [document.id for document in read_jsonl(path, skipped)] == ["a"]
+    path.write_text('{"id": "a", "text": "x"}\n\n{"id": "b"}\nnonsense\n{"id": 7, "title": "T", "text": null}', encoding="utf-8")
+    skipped: list[Skipped] = []
+    assert [(document.id, document.text) for document in read_jsonl(path, skipped)] == [("a", "x"), ("7", "T")]
     assert [line.line for line in skipped] == [3, 4]
 
 
