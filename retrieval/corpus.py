@@ -61,6 +61,9 @@ class Document(Frozen):
         kept = {name: value for name, value in given.items() if value is not None and not (isinstance(value, str) and not value.strip())}
         if "text" not in kept and "title" in kept:
             kept["text"] = kept["title"]
+        types = kept.get("types") or ()
+        if kept.get("retracted") is True or any(str(kind).lower() == "retracted publication" for kind in types):
+            kept["flags"] = tuple(dict.fromkeys([*(kept.get("flags") or ()), "retracted"]))
         return kept
 
     @property

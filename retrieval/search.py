@@ -107,7 +107,10 @@ class HybridSearch:
             _, scorer = self._open()
             allowed = _allowed(scorer, SearchFilters())
             rankings = []
-            for query, vector in zip(queries, self._index.encoder.encode(list(queries)), strict=True):
+            asked = list(queries)
+            encoder = self._index.encoder
+            vectors = encoder.encode(asked) if mode != "bm25" else np.zeros((len(asked), encoder.dimension), np.float32)
+            for query, vector in zip(asked, vectors, strict=True):
                 scores = scorer.score(query, vector, mode, allowed)
                 rankings.append(
                     [

@@ -21,7 +21,7 @@ _Command = Callable[[argparse.Namespace], int]
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run one command, and turn our errors into a message and an exit code."""
     arguments = build_parser().parse_args(argv)
-    run: _Command = importlib.import_module(f"ui.commands.{arguments.module}").run
+    run: _Command = importlib.import_module(f"{arguments.package}.{arguments.module}").run
     from core.errors import ConsiliumError
 
     try:
@@ -44,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_ask(commands)
     _add_fracture(commands)
     _add_index(commands)
+    _add_eval(commands)
     _add_doctor(commands)
     return parser
 
@@ -108,6 +109,18 @@ def _add_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search.add_argument("--mode", choices=("hybrid", "bm25", "dense"), default="hybrid")
 
 
+def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    evaluate = commands.add_parser("eval", help="benchmarks: every published figure comes from one of these")
+    actions = evaluate.add_subparsers(required=True, metavar="NAME")
+    retrieval = _command(actions, "retrieval", "nDCG, recall and MRR of BM25, dense, plain fusion and the hybrid")
+    retrieval.set_defaults(package="evals")
+    retrieval.add_argument("--data", required=True, metavar="DIR", help="folder of the development collections")
+    retrieval.add_argument("--work", metavar="DIR", help="keep the indexes here, to score again without encoding")
+    retrieval.add_argument("--sets", nargs="+", default=["medlars", "pubmedqa", "bioasq"], metavar="SET")
+    retrieval.add_argument("--distractors", type=int, default=-1, metavar="N", help="BioASQ: other documents (default all)")
+    retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
+
+
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     doctor = _command(commands, "doctor", "what works here, what is missing, how to get it")
     _add_model(doctor)
@@ -123,7 +136,7 @@ def _command(
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=_SAFETY)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(module=module or name)
+    parser.set_defaults(module=module or name, package="ui.commands")
     return parser
 
 

@@ -3,16 +3,47 @@
 from __future__ import annotations
 
 import glob
+import gzip
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from core.errors import FileError
 from retrieval.corpus import Document
+from retrieval.readers.jats import read_jats
 from retrieval.readers.jsonl import read_jsonl
+from retrieval.readers.pdf import read_pdf
+from retrieval.readers.plain import read_html, read_text
+from retrieval.readers.pubmed import read_pubmed
 from retrieval.readers.skipped import Skipped
+from retrieval.readers.tagged import read_bibtex, read_nbib, read_ris
 
 _Reader = Callable[[Path, list[Skipped]], Iterator[Document]]
-_BY_SUFFIX: dict[str, _Reader] = {".jsonl": read_jsonl, ".ndjson": read_jsonl}
+
+
+def _read_xml(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
+    """PubMed or JATS, told by the first tags."""
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            head = file.read(65536)
+    except (OSError, EOFError) as error:
+        raise FileError(f"{path.name!r} cannot be read: {error}.") from error
+    yield from (read_pubmed if b"<PubmedArticle" in head else read_jats)(path, skipped)
+
+
+_BY_SUFFIX: dict[str, _Reader] = {
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+    ".xml": _read_xml,
+    ".nxml": _read_xml,
+    ".nbib": read_nbib,
+    ".ris": read_ris,
+    ".bib": read_bibtex,
+    ".pdf": read_pdf,
+    ".txt": read_text,
+    ".md": read_text,
+    ".html": read_html,
+    ".htm": read_html,
+}
 
 
 def read_paths(paths: Sequence[Path], skipped: list[Skipped]) -> Iterator[Document]:
