@@ -122,7 +122,7 @@ def test_reference_manager_files(tmp_path: Path) -> None:
     ris = "TY  - JOUR\nTI  - R\nAB  - Body.\nAU  - Smith, J\nAU  - Li, W\nPY  - 2011/05\nDO  - 10.1/r\nER  - \n\nTY  - JOUR\nER  -\n"
     documents, skipped = read(written(tmp_path, "a.ris", ris))
     assert [(d.id, d.year, d.authors) for d in documents] == [("10.1/r", 2011, ("Smith, J", "Li, W"))]
-    assert skipped[0].line == 9
+    assert skipped[0].line == 10
     bib = '@article{k1, title = {The {TNF} na\\"{i}ve, case}, author="M{\\"u}ller, A and Li, W", year=2010,\n abstract={Yes.}}'
     (entry,), _ = read(written(tmp_path, "a.bib", bib))
     assert (entry.id, entry.title, entry.year) == ("k1", "The TNF naïve, case", 2010)
