@@ -103,7 +103,9 @@ class Index:
         with self._lock():
             self._write(drop=None, add=[])
 
-    def add(self, documents: Iterable[Document], report: Callable[[Change], None] | None = None) -> Change:
+    def add(
+        self, documents: Iterable[Document], report: Callable[[Change], None] | None = None, batch_size: int = _BATCH
+    ) -> Change:
         """Add documents; the same content again is a no-op, changed content replaces. Last of one id wins.
 
         Written in batches: `report` is called with the totals after each batch that is safely on disk, and what it
@@ -113,7 +115,7 @@ class Index:
         remaining = iter(documents)
         with self._lock():
             known = self._known()
-            while batch := list(islice(remaining, _BATCH)):
+            while batch := list(islice(remaining, batch_size)):
                 total = total.plus(self._add_batch(batch, known))
                 if report:
                     report(total)

@@ -118,6 +118,10 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     retrieval.add_argument("--work", metavar="DIR", help="keep the indexes here, to score again without encoding")
     retrieval.add_argument("--sets", nargs="+", default=["medlars", "pubmedqa", "bioasq"], metavar="SET")
     retrieval.add_argument("--distractors", type=int, default=-1, metavar="N", help="BioASQ: other documents (default all)")
+    crashes = _command(actions, "crashes", "kill -9 while an index is written, and what it is worth after")
+    crashes.set_defaults(package="evals")
+    crashes.add_argument("--rounds", type=int, default=50, metavar="N", help="kills (default 50)")
+    crashes.add_argument("--seed", type=int, default=1, metavar="S")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
 
 
