@@ -106,7 +106,9 @@ def evaluate(
         index.add(collection.documents)
         runs = _runs(HybridSearch(index), [text for text, _ in collection.questions])
         relevant = [ids for _, ids in collection.questions]
-        values = {system: np.array([measures(*pair) for pair in zip(runs[system], relevant, strict=True)]) for system in SYSTEMS}
+        values = {
+            system: np.array([measures(*pair) for pair in zip(runs[system], relevant, strict=True)]) for system in SYSTEMS
+        }
         for system in SYSTEMS:
             intervals = {metric: _mean_interval(values[system][:, i]) for i, metric in enumerate(METRICS)}
             rows.append(

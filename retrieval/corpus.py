@@ -58,7 +58,11 @@ class Document(Frozen):
         """Null means not given; a record that is only a title is read as that."""
         if not isinstance(given, dict):
             return given
-        kept = {name: value for name, value in given.items() if value is not None and not (isinstance(value, str) and not value.strip())}
+        kept = {
+            name: value
+            for name, value in given.items()
+            if value is not None and not (isinstance(value, str) and not value.strip())
+        }
         if "text" not in kept and "title" in kept:
             kept["text"] = kept["title"]
         types = kept.get("types") or ()

@@ -64,7 +64,6 @@ class Ranked:
         return {"id": self.document, "score": round(self.score, 6), "span": list(self.span)}
 
 
-
 class HybridSearch:
     """A `core.ports.Retriever` over one index. Opens the newest generation when it changes."""
 

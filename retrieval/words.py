@@ -20,8 +20,8 @@ import snowballstemmer
 from numpy.typing import NDArray
 
 _STOP_WORDS = frozenset(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this "
-    "to was will with".split()
+    """a an and are as at be but by for if in into is it no not of on or such that the their then there these they this
+    to was will with""".split()  # noqa: SIM905 - a list of words reads best as words
 )
 _WORD = re.compile(r"[^\W_]+")
 _STEMMER = snowballstemmer.stemmer("english")

@@ -113,7 +113,7 @@ def _parts(node: Any, label: str) -> Iterator[tuple[str, str]]:
         elif name == "p":
             if text := _text(child, without=("fig", "table-wrap")):
                 yield label, text
-            for inner in [found for found in child.iter("fig", "table-wrap")]:
+            for inner in list(child.iter("fig", "table-wrap")):
                 yield from _parts([inner], label)
         elif name:
             yield from _parts(child, label)

@@ -15,12 +15,13 @@ ENDS = ("fractures", "readmission", "mortality", "fibrillation", "postoperative 
 
 def source(number: int) -> str:
     """A document of three sentences that no other number gives."""
-    pick = random.Random(number)
+    pick = random.Random(number)  # noqa: S311
     drug, end = pick.choice(DRUGS), pick.choice(ENDS)
     dose, n, low = pick.randint(2, 95), pick.randint(200, 9000), pick.randint(10, 60) / 100
     return (
         f"In trial {number}, {n} patients’ outcomes were “well-defined” before treatment. "
-        f"Daily {drug} at {dose} mg reduced {end} by {low:.2f} (95% CI {low - 0.05:.2f}–{low + 0.05:.2f}) at {dose + 3} weeks. "
+        f"Daily {drug} at {dose} mg reduced {end} by {low:.2f} "
+        f"(95% CI {low - 0.05:.2f}–{low + 0.05:.2f}) at {dose + 3} weeks. "
         f"It did not increase bleeding in {n - 7} of those who were followed."
     )
 
@@ -31,7 +32,7 @@ def sentences(number: int) -> list[str]:
 
 def typeset(quote: str, number: int) -> str:
     """As a PDF has it: ligatures, soft hyphens, broken lines, decomposed or typographic characters."""
-    pick = random.Random(number)
+    pick = random.Random(number)  # noqa: S311
     text = quote.replace("ffi", "ﬃ").replace("fl", "ﬂ").replace("fi", "ﬁ")
     words = text.split(" ")
     for place in range(2, len(words), 4):
@@ -50,7 +51,11 @@ def changed(quote: str, kind: int) -> str:
     if kind == 1:
         return quote.replace(" mg", " g").replace(" patients", " persons").replace(" of those", " % of those")
     if kind == 2:
-        return quote.replace("did not increase", "did increase").replace("reduced", "had not reduced").replace("were", "were not")
+        return (
+            quote.replace("did not increase", "did increase")
+            .replace("reduced", "had not reduced")
+            .replace("were", "were not")
+        )
     if kind == 3:
         return quote.replace("increase", "decrease").replace("reduced", "increased").replace("before", "after")
     return quote[:-1].replace(quote.split()[-2], "", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ ARTICLE = """<PubmedArticle><MedlineCitation><PMID Version="1">{pmid}</PMID><Art
 </MeshHeading></MeshHeadingList><CommentsCorrectionsList>{notice}</CommentsCorrectionsList></MedlineCitation>
 <PubmedData><ArticleIdList><ArticleId IdType="doi">10.1/x</ArticleId></ArticleIdList></PubmedData></PubmedArticle>
 """
-RETRACTION = '<CommentsCorrections RefType="RetractionIn"><RefSource>J Bone 2001</RefSource><PMID>9</PMID></CommentsCorrections>'
+RETRACTION = (
+    '<CommentsCorrections RefType="RetractionIn"><RefSource>J Bone 2001</RefSource><PMID>9</PMID></CommentsCorrections>'
+)
 
 
 def read(path: Path) -> tuple[list[Document], list[Skipped]]:
@@ -80,11 +83,10 @@ def test_entities_are_neither_fetched_nor_expanded(tmp_path: Path) -> None:
 
 
 def test_a_truncated_gzip_keeps_what_came_before(tmp_path: Path) -> None:
-    import random
-
-    noise = random.Random(1)
+    noise = random.Random(1)  # noqa: S311
     articles = [
-        ARTICLE.format(pmid=n, notice="").replace("It helped.", "".join(noise.choices("abcdefgh ", k=400))) for n in range(9000)
+        ARTICLE.format(pmid=n, notice="").replace("It helped.", "".join(noise.choices("abcdefgh ", k=400)))
+        for n in range(9000)
     ]
     whole = gzip.compress("".join(articles).encode())
     path = tmp_path / "c.xml.gz"
@@ -115,15 +117,29 @@ def test_jats_keeps_sections_captions_and_tables(tmp_path: Path) -> None:
 
 
 def test_reference_manager_files(tmp_path: Path) -> None:
-    nbib = "PMID- 7\nTI  - A long\n      title\nAB  - Text.\nFAU - Smith, John\nAU  - Smith J\nDP  - 2003 May\nRIN - J 2004\nPT  - Review\n\nPMID- 8\nTI  - B\n"
+    nbib = (
+        "PMID- 7\nTI  - A long\n      title\nAB  - Text.\nFAU - Smith, John\nAU  - Smith J\nDP  - 2003 May\n"
+        "RIN - J 2004\nPT  - Review\n\nPMID- 8\nTI  - B\n"
+    )
     first, second = read(written(tmp_path, "a.nbib", nbib))[0]
-    assert (first.id, first.title, first.text, first.year, first.flags) == ("7", "A long title", "Text.", 2003, ("retracted",))
+    assert (first.id, first.title, first.text, first.year, first.flags) == (
+        "7",
+        "A long title",
+        "Text.",
+        2003,
+        ("retracted",),
+    )
     assert (second.id, second.text) == ("8", "B")
-    ris = "TY  - JOUR\nTI  - R\nAB  - Body.\nAU  - Smith, J\nAU  - Li, W\nPY  - 2011/05\nDO  - 10.1/r\nER  - \n\nTY  - JOUR\nER  -\n"
+    ris = (
+        "TY  - JOUR\nTI  - R\nAB  - Body.\nAU  - Smith, J\nAU  - Li, W\nPY  - 2011/05\nDO  - 10.1/r\nER  - \n\n"
+        "TY  - JOUR\nER  -\n"
+    )
     documents, skipped = read(written(tmp_path, "a.ris", ris))
     assert [(d.id, d.year, d.authors) for d in documents] == [("10.1/r", 2011, ("Smith, J", "Li, W"))]
     assert skipped[0].line == 10
-    bib = '@article{k1, title = {The {TNF} na\\"{i}ve, case}, author="M{\\"u}ller, A and Li, W", year=2010,\n abstract={Yes.}}'
+    bib = (
+        '@article{k1, title = {The {TNF} na\\"{i}ve, case}, author="M{\\"u}ller, A and Li, W", year=2010,\n abstract={Yes.}}'
+    )
     (entry,), _ = read(written(tmp_path, "a.bib", bib))
     assert (entry.id, entry.title, entry.year) == ("k1", "The TNF naïve, case", 2010)
     assert entry.authors == ("Müller, A", "Li, W")

@@ -25,9 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     from retrieval.index import Index
 
     if not _NAME.fullmatch(arguments.name):
-        raise InputError(
-            f"An index name is up to 64 letters, digits, dots, dashes and underscores; got {arguments.name!r}."
-        )
+        raise InputError(f"An index name is up to 64 letters, digits, dots, dashes and underscores; got {arguments.name!r}.")
     index = Index(load_settings().home / "indexes" / arguments.name, MiniLM())
     return _ACTIONS[arguments.action](index, arguments)
 
@@ -109,7 +107,7 @@ def _search(index: Index, arguments: argparse.Namespace) -> int:
             print(json.dumps({"id": query, "hits": [hit.as_json() for hit in hits]}, ensure_ascii=False))
         return 0
     if not arguments.query:
-        raise InputError("Give a QUERY, or --queries FILE.jsonl with lines {\"id\", \"text\"}.")
+        raise InputError('Give a QUERY, or --queries FILE.jsonl with lines {"id", "text"}.')
     (hits,) = search.rank_many([arguments.query], arguments.k, arguments.mode)
     if arguments.json:
         print(json.dumps({"id": "", "hits": [hit.as_json() for hit in hits]}, ensure_ascii=False))
