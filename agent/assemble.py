@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from tools.registry import Registry
 
 
-class _StarterSearch:
-    """The starter index, opened in the background so that the start is quick; the first search waits for it."""
+class _BackgroundSearch:
+    """The literature indexes, opened in the background so that the start is quick; the first search waits for them."""
 
     def __init__(self, settings: Settings, encoder: MiniLM) -> None:
         self._ready: Future[Retriever] = Future()
         threading.Thread(target=self._open, args=(settings, encoder), name="open-index").start()
 
     def search(self, query: str, k: int, filters: SearchFilters | None = None) -> SearchOutcome:
-        """Search once the index is open."""
+        """Search once the indexes are open."""
         return self._ready.result().search(query, k, filters)
 
     def _open(self, settings: Settings, encoder: MiniLM) -> None:
-        from retrieval.starter import open_starter
+        from retrieval.several import open_indexes
 
         try:
             encoder.load()
-            self._ready.set_result(open_starter(settings.home, encoder))
+            self._ready.set_result(open_indexes(settings.home, settings.indexes, encoder))
         except BaseException as error:  # told to whoever searches
             self._ready.set_exception(error)
 
@@ -49,7 +49,7 @@ def build_assistant(settings: Settings) -> Assistant:
     from retrieval.encoders import MiniLM
 
     encoder = MiniLM()
-    registry = standard_tools(_StarterSearch(settings, encoder))
+    registry = standard_tools(_BackgroundSearch(settings, encoder))
     return Assistant(settings, registry, _connector(settings, registry, encoder))
 
 

@@ -18,7 +18,8 @@ class Encoder(Protocol):
 
     Contract:
       * `encode` returns float32 of shape (len(texts), dimension), rows of L2 norm 1, in the order given.
-      * The same text gives the same vector whatever else is in the batch, to 1e-5.
+      * The same text gives the same vector whatever else is in the batch, to a cosine of .999 (bulk encoding may use
+        lower precision).
       * `identity` names the model and the hash of its weights; an index built with another one is refused.
     """
 

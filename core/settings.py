@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address the page listens on.")
     port: int = Field(default=7860, ge=1, le=65535)
     login: SecretStr = Field(default=SecretStr(""), description="USER:PASS; required off loopback.")
+    indexes: tuple[str, ...] = Field(
+        default=("starter",), description="Literature indexes searched in a conversation; yours come from 'index create'."
+    )
     strict: bool = Field(default=False, description="Drop sentences whose evidence check fails.")
     max_file_mb: int = Field(default=2048, gt=0, description="Largest single upload.")
     max_session_mb: int = Field(default=8192, gt=0, description="All files of one conversation.")

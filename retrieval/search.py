@@ -1,4 +1,4 @@
-"""Hybrid search over one index: BM25 and dense, fused by reciprocal rank, behind a relevance gate."""
+"""Hybrid search over one index: BM25 and dense scores fused, behind a relevance gate."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import re
 import sqlite3
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import InputError
 from core.ports import Encoder, SearchFilters, SearchOutcome
 from core.types import Passage
 from retrieval.chunking import sentence_spans
 from retrieval.corpus import Document
-from retrieval.index import Generation, Index
+from retrieval.generation import Generation
+from retrieval.index import Index
+from retrieval.scoring import Mode, Scorer, top_documents
 
-_RRF_K = 60
-"""Cormack, Clarke and Buettcher, SIGIR 2009."""
 _POOL = 100
+"""Documents that the gate may look at."""
 
 # The gate. Both figures were chosen on the development half of tests/retrieval/questions.py, see docs/literature.md.
 _MIN_SIMILARITY = 0.38
@@ -43,9 +45,23 @@ _WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*", re.UNICODE)
 
 @dataclass(frozen=True)
 class _Hit:
-    row: int
+    document: str
+    span: tuple[int, int]
     score: float
     similarity: float
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A document, its score, and the span of its best passage: [start, end) in its text."""
+
+    document: str
+    score: float
+    span: tuple[int, int]
+
+    def as_json(self) -> dict[str, object]:
+        """As the command line prints it."""
+        return {"id": self.document, "score": round(self.score, 6), "span": list(self.span)}
 
 
 class HybridSearch:
@@ -55,20 +71,24 @@ class HybridSearch:
         self._index = index
         self._lock = threading.Lock()
         self._generation: Generation | None = None
+        self._scorer: Scorer | None = None
 
     def search(self, query: str, k: int, filters: SearchFilters | None = None) -> SearchOutcome:
         """At most `k` passages, one per document, best first; none when nothing passes the gate."""
         filters = filters or SearchFilters()
         with self._lock:
             started = time.perf_counter()
-            generation = self._open()
+            generation, scorer = self._open()
             searched = f"{generation.manifest.documents} documents in '{self._index.name}'"
-            allowed = _allowed_rows(generation.store, filters)
             vector = self._index.encoder.encode([query])
-            hits = _fuse(generation, query, vector, allowed)
+            scores = scorer.score(query, vector[0], "hybrid", _allowed(scorer, filters))
+            hits = [
+                _Hit(scorer.ids[d], scorer.spans[scores.best[d]], float(scores.documents[d]), float(scores.cosine[d]))
+                for d in top_documents(scores, _POOL)
+            ]
             unknown = _unknown_words(generation.store, query)
             kept = self._gate(generation, hits, vector[0], unknown, k)
-            best = _document(generation.store, hits[0].row)[0].title if hits and not kept else ""
+            best = _document(generation.store, hits[0].document).title if hits and not kept else ""
             return SearchOutcome(
                 passages=tuple(kept),
                 searched=searched,
@@ -77,11 +97,39 @@ class HybridSearch:
                 timings={"search": time.perf_counter() - started},
             )
 
-    def _open(self) -> Generation:
-        name = (self._index.folder / "CURRENT").read_text(encoding="utf-8").strip() if self._index.exists() else ""
-        if self._generation is None or self._generation.folder.name != name:
+    def rank_many(self, queries: Sequence[str], k: int, mode: Mode = "hybrid") -> list[list[Ranked]]:
+        """For each query the `k` best documents, best first, without the gate: for evaluation and batch use.
+
+        Retracted sources are left out, as in `search`.
+        """
+        with self._lock:
+            _, scorer = self._open()
+            allowed = _allowed(scorer, SearchFilters())
+            rankings = []
+            asked = list(queries)
+            encoder = self._index.encoder
+            vectors = encoder.encode(asked) if mode != "bm25" else np.zeros((len(asked), encoder.dimension), np.float32)
+            for query, vector in zip(asked, vectors, strict=True):
+                scores = scorer.score(query, vector, mode, allowed)
+                rankings.append(
+                    [
+                        Ranked(scorer.ids[d], float(scores.documents[d]), scorer.spans[scores.best[d]])
+                        for d in top_documents(scores, k)
+                    ]
+                )
+            return rankings
+
+    def document(self, document: str) -> Document:
+        """A document of the index by its id."""
+        with self._lock:
+            return _document(self._open()[0].store, document)
+
+    def _open(self) -> tuple[Generation, Scorer]:
+        name = self._index.current_name()
+        if self._generation is None or self._scorer is None or self._generation.folder.name != name:
             self._generation = self._index.current()
-        return self._generation
+            self._scorer = Scorer(self._generation)
+        return self._generation, self._scorer
 
     def _gate(
         self, generation: Generation, hits: list[_Hit], vector: NDArray[np.float32], unknown: float, k: int
@@ -94,70 +142,24 @@ class HybridSearch:
         if unknown >= 0.5 or (unknown > 0 and best < _SURE_SIMILARITY):
             return []
         passages: list[Passage] = []
-        seen: set[str] = set()
         for hit in hits[: 3 * k]:
-            document, start, end = _document(generation.store, hit.row)
-            if document.id in seen:
-                continue
-            passage, similarity = _passage(self._index, document, (start, end), hit, vector)
+            document = _document(generation.store, hit.document)
+            passage, similarity = _passage(self._index, document, hit.span, hit, vector)
             if max(similarity, hit.similarity) >= max(_MIN_SIMILARITY, 0.6 * best):
-                seen.add(document.id)
                 passages.append(passage)
             if len(passages) == k:
                 break
         return passages
 
 
-def _allowed_rows(store: sqlite3.Connection, filters: SearchFilters) -> list[int] | None:
-    """Rows that meet the filters exactly; None when all do."""
-    clauses, values = [], []
-    if not filters.include_retracted:
-        clauses.append("d.retracted = 0")
+def _allowed(scorer: Scorer, filters: SearchFilters) -> NDArray[np.bool_]:
+    """Which documents meet the filters exactly, of shape (documents,); without a year none meets a limit of years."""
+    allowed = np.ones(len(scorer.ids), dtype=np.bool_) if filters.include_retracted else ~scorer.retracted
     if filters.year_from is not None:
-        clauses.append("d.year >= ?")
-        values.append(filters.year_from)
+        allowed &= np.asarray([year is not None and year >= filters.year_from for year in scorer.years], dtype=np.bool_)
     if filters.year_to is not None:
-        clauses.append("d.year <= ?")
-        values.append(filters.year_to)
-    if not clauses:
-        return None
-    where = " AND ".join(clauses)
-    sql = f"SELECT p.row FROM passages p JOIN documents d ON d.id = p.document WHERE {where}"  # noqa: S608 - fixed text
-    return [row for (row,) in store.execute(sql, values)]
-
-
-def _fuse(generation: Generation, query: str, vector: NDArray[np.float32], allowed: list[int] | None) -> list[_Hit]:
-    similarity = _dense(generation, vector, allowed)
-    dense = sorted(similarity, key=lambda row: -similarity[row])[:_POOL]
-    words = _bm25(generation.store, query, set(similarity) if allowed is not None else None)
-    score: dict[int, float] = {}
-    for ranking in (dense, words):
-        for rank, row in enumerate(ranking, start=1):
-            score[row] = score.get(row, 0.0) + 1 / (_RRF_K + rank)
-    order = sorted(score, key=lambda row: (-score[row], row))
-    return [_Hit(row, score[row], similarity.get(row, 0.0)) for row in order]
-
-
-def _dense(generation: Generation, vector: NDArray[np.float32], allowed: list[int] | None) -> dict[int, float]:
-    total = generation.vectors.ntotal if allowed is None else len(allowed)
-    if total == 0:
-        return {}
-    parameters = None
-    if allowed is not None:
-        parameters = faiss.SearchParameters(  # type: ignore[call-arg]
-            sel=faiss.IDSelectorBatch(np.asarray(allowed, dtype=np.int64))
-        )
-    scores, rows = generation.vectors.search(vector, min(total, 2000), params=parameters)
-    return {int(row): float(s) for row, s in zip(rows[0], scores[0], strict=True) if row >= 0}
-
-
-def _bm25(store: sqlite3.Connection, query: str, allowed: set[int] | None) -> list[int]:
-    words = content_words(query) or [w.lower() for w in _WORD.findall(query)]
-    if not words:
-        return []
-    match = " OR ".join(_quoted(word) for word in words)
-    rows = store.execute("SELECT rowid FROM words WHERE words MATCH ? ORDER BY bm25(words, 2.0, 1.0)", (match,))
-    return [row for (row,) in rows if allowed is None or row in allowed][:_POOL]
+        allowed &= np.asarray([year is not None and year <= filters.year_to for year in scorer.years], dtype=np.bool_)
+    return allowed
 
 
 def content_words(query: str) -> list[str]:
@@ -181,11 +183,11 @@ def _quoted(word: str) -> str:
     return '"' + word.replace('"', '""') + '"'
 
 
-def _document(store: sqlite3.Connection, row: int) -> tuple[Document, int, int]:
-    body, start, end = store.execute(
-        "SELECT d.body, p.start, p.end FROM passages p JOIN documents d ON d.id = p.document WHERE p.row = ?", (row,)
-    ).fetchone()
-    return Document.model_validate_json(body), start, end
+def _document(store: sqlite3.Connection, document: str) -> Document:
+    found = store.execute("SELECT body FROM documents WHERE id = ?", (document,)).fetchone()
+    if found is None:
+        raise InputError(f"There is no document {document!r} in the index.")
+    return Document.model_validate_json(found[0])
 
 
 def _passage(

@@ -6,8 +6,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from core.ports import Encoder
-from retrieval.corpus import Document, read_jsonl
+from retrieval.corpus import Document
 from retrieval.index import Index
+from retrieval.readers import read_jsonl
 from retrieval.search import HybridSearch
 
 _FILES = ("systems.jsonl", "definitions.jsonl")

@@ -21,7 +21,7 @@ _Command = Callable[[argparse.Namespace], int]
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run one command, and turn our errors into a message and an exit code."""
     arguments = build_parser().parse_args(argv)
-    run: _Command = importlib.import_module(f"ui.commands.{arguments.module}").run
+    run: _Command = importlib.import_module(f"{arguments.package}.{arguments.module}").run
     from core.errors import ConsiliumError
 
     try:
@@ -44,6 +44,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_ask(commands)
     _add_fracture(commands)
     _add_vllm(commands)
+    _add_index(commands)
+    _add_eval(commands)
     _add_doctor(commands)
     return parser
 
@@ -113,6 +115,48 @@ def _add_vllm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     check.add_argument("--model-name", metavar="ID", help="which model at the endpoint")
 
 
+def _add_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    index = commands.add_parser("index", help="literature indexes: make, fill, search, check, mend")
+    actions = index.add_subparsers(required=True, metavar="ACTION")
+    texts = {
+        "create": "make an empty index",
+        "add": "add documents; what is there already is left alone",
+        "remove": "remove documents by id",
+        "stats": "how much is in it, and with which encoder",
+        "search": "search it for one query, or a file of queries",
+        "verify": "check every file of it against the manifest",
+        "repair": "mend it after damage",
+    }
+    parsers = {action: _command(actions, action, text, module="index") for action, text in texts.items()}
+    for action, parser in parsers.items():
+        parser.set_defaults(action=action)
+        parser.add_argument("name", metavar="NAME", help="name of the index")
+    parsers["create"].add_argument("--force", action="store_true", help="empty it if it exists")
+    parsers["add"].add_argument("paths", nargs="+", metavar="PATH", help="files, globs or folders")
+    parsers["remove"].add_argument("ids", nargs="+", metavar="ID")
+    search = parsers["search"]
+    search.add_argument("query", nargs="?", metavar="QUERY")
+    search.add_argument("--queries", metavar="Q.jsonl", help='lines {"id", "text"}; prints one line per query')
+    search.add_argument("--k", type=int, default=10, help="documents per query (default 10)")
+    search.add_argument("--mode", choices=("hybrid", "bm25", "dense"), default="hybrid")
+
+
+def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    evaluate = commands.add_parser("eval", help="benchmarks: every published figure comes from one of these")
+    actions = evaluate.add_subparsers(required=True, metavar="NAME")
+    retrieval = _command(actions, "retrieval", "nDCG, recall and MRR of BM25, dense, plain fusion and the hybrid")
+    retrieval.set_defaults(package="evals")
+    retrieval.add_argument("--data", required=True, metavar="DIR", help="folder of the development collections")
+    retrieval.add_argument("--work", metavar="DIR", help="keep the indexes here, to score again without encoding")
+    retrieval.add_argument("--sets", nargs="+", default=["medlars", "pubmedqa", "bioasq"], metavar="SET")
+    retrieval.add_argument("--distractors", type=int, default=-1, metavar="N", help="BioASQ: other documents (default all)")
+    crashes = _command(actions, "crashes", "kill -9 while an index is written, and what it is worth after")
+    crashes.set_defaults(package="evals")
+    crashes.add_argument("--rounds", type=int, default=50, metavar="N", help="kills (default 50)")
+    crashes.add_argument("--seed", type=int, default=1, metavar="S")
+    retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
+
+
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     doctor = _command(commands, "doctor", "what works here, what is missing, how to get it")
     _add_model(doctor)
@@ -128,7 +172,7 @@ def _command(
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=_SAFETY)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(module=module or name, action=name)
+    parser.set_defaults(module=module or name, package="ui.commands", action=name)
     return parser
 
 

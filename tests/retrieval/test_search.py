@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import IndexDamaged
+from core.errors import IndexDamaged, SettingError
 from core.ports import SearchFilters
 from retrieval.chunking import passage_spans, sentence_spans
-from retrieval.corpus import Document, SkippedLine, read_jsonl
+from retrieval.corpus import Document
 from retrieval.encoders import MiniLM
 from retrieval.index import Index
+from retrieval.readers import Skipped, read_jsonl
 from retrieval.search import HybridSearch, content_words
+from retrieval.several import open_indexes
 from retrieval.starter import open_starter
 from tests.fakes import WordEncoder
 
@@ -101,9 +103,11 @@ def test_spans_cover_every_sentence_exactly() -> None:
 
 def test_jsonl_names_the_bad_line(tmp_path: Path) -> None:
     path = tmp_path / "f.jsonl"
-    path.write_text('{"id": "a", "text": "x"}\n\n{"id": "b"}\nnonsense\n', encoding="utf-8")
-    skipped: list[SkippedLine] = []
-    assert [document.id for document in read_jsonl(path, skipped)] == ["a"]
+    path.write_text(
+        '{"id": "a", "text": "x"}\n\n{"id": "b"}\nnonsense\n{"id": 7, "title": "T", "text": null}', encoding="utf-8"
+    )
+    skipped: list[Skipped] = []
+    assert [(document.id, document.text) for document in read_jsonl(path, skipped)] == [("a", "x"), ("7", "T")]
     assert [line.line for line in skipped] == [3, 4]
 
 
@@ -141,3 +145,28 @@ def test_the_gate_stops_the_rest(starter: HybridSearch, question: str) -> None:
     outcome = starter.search(question, 3)
     assert outcome.passages == ()
     assert outcome.best_rejected
+
+
+def test_several_indexes_are_searched_as_one(tmp_path: Path) -> None:
+    home = tmp_path
+    Index(home / "indexes" / "bones", WordEncoder()).add(DOCUMENTS[:1])
+    Index(home / "indexes" / "hearts", WordEncoder()).add(DOCUMENTS[1:2])
+    both = open_indexes(home, ("bones", "hearts"), WordEncoder())
+    assert [hit.corpus for hit in both.search("alendronate vertebral fractures", 3).passages] == ["bones"]
+    found = both.search("bisoprolol heart rate", 3)
+    assert [hit.corpus for hit in found.passages] == ["hearts"]
+    assert found.searched == "1 documents in 'bones' and 1 documents in 'hearts'"
+    assert both.search("bisoprolol heart rate", 3, SearchFilters(corpora=("bones",))).passages == ()
+    with pytest.raises(SettingError, match=r"no index 'none'.*bones"):
+        open_indexes(home, ("none",), WordEncoder())
+
+
+def test_batch_ranking_gives_each_document_once_in_every_mode(index: Index) -> None:
+    long = Document(id="long", text="Alendronate helps bone. " * 200)
+    index.add([long])
+    for mode in ("hybrid", "bm25", "dense"):
+        (hits,) = HybridSearch(index).rank_many(["alendronate bone"], 10, mode)
+        assert sorted(hit.document for hit in hits) == ["bone", "heart", "long"]
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        span = next(hit.span for hit in hits if hit.document == "long")
+        assert long.text[span[0] : span[1]].startswith("Alendronate helps bone.")
