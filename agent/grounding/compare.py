@@ -91,7 +91,8 @@ def _numbers(said: Facts, source: Sequence[Facts]) -> Fault | None:
             not q.dimension and 0 < q.number < 2 and abs(abs(1 - q.number) * 100 - mine.number) < 0.51 for q, _ in known
         ):
             continue  # a ratio of 0.53 is a reduction of 47 %
-        if mine.bound and any(_inside(mine.bound, mine.value, q.value) for q, _ in known if q.dimension == mine.dimension):
+        if mine.bound and any(_inside(mine.bound, mine.value, q.value) for q, _ in known
+                              if q.dimension == mine.dimension and not q.bound):  # fmt: skip
             continue
         if mine.dimension == "per day" and not any(q.dimension == "per day" for q, _ in known):
             return "not_supported", f"“{mine.text}” is not in the source"
@@ -121,9 +122,12 @@ def _bindings(said: Facts, source: Sequence[Facts]) -> Fault | None:
         best = max(_weight(mine & words) for words, _, _ in matching)
         for words, _, quantity in rivals:
             only = words - frozenset(w for match, _, _ in matching for w in match)
-            alike = quantity.dimension == bound.quantity.dimension or _weight(mine & only) >= 1
-            lost = _weight(mine & (frozenset(w for m, _, _ in matching for w in m) - words)) if alike else 1
-            if alike and _weight(mine & only) >= 1 and lost < 1 and _weight(mine & words) > best:
+            named = any(word in only and word in mine for word, _ in said.entities)
+            timed = "time" in (quantity.dimension, bound.quantity.dimension)
+            if quantity.dimension != bound.quantity.dimension and (timed or not named):
+                continue
+            lost = _weight(mine & (frozenset(w for m, _, _ in matching for w in m) - words))
+            if _weight(mine & only) >= 1 and lost < 1 and _weight(mine & words) > best:
                 return "contradicted", f"{bound.quantity.text} stands with something else in the source"
     return None
 
@@ -169,7 +173,7 @@ def _groups(said: Facts, source: Sequence[Facts]) -> Fault | None:
     for name, mine in said.groups:
         theirs = near.get(name) or frozenset(everywhere.get(name, ()))
         if theirs and not mine & theirs and not (name == "side" and "both" in theirs):
-            return "contradicted", f"{name}: the source says {', '.join(sorted(theirs))}, not {', '.join(sorted(mine))}"
+            return "contradicted", f"{name} {', '.join(sorted(mine))} is not in the source, which says {', '.join(sorted(theirs))}"
         if not theirs and name in _STRICT:
             return "not_supported", f"{', '.join(sorted(mine))} is not in the source"
     return _hyper_hypo(said, source)

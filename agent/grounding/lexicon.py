@@ -24,10 +24,10 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bupper(?= (?:lobe|limb|extremit|pole|quadrant|arm|third|zone|abdom|respirator|urinary|gastro|lung|thoracic|lumbar|lip))", "superiorpart"),
     (r"\bmiddle(?= (?:lobe|third|zone))", "middlepart"), (r"\bpre-?operati\w+\b", "before surgery"), (r"\bpost-?operati\w+\b", "after surgery"),
     (r"\bthe front of\b", "anterior"), (r"\bthe back of\b", "posterior"), (r"\b(?:hazard|odds|risk|rate) ratio\b", "effectratio"), (r"\bHR\b|\bOR\b(?= \d)|\bRR\b", "effectratio"),
-    (r"\bconfidence interval\b|\b95 % CI\b", "confinterval"), (r"\bgram[- ]negative\b", "gramnegative"), (r"\bgram[- ]positive\b", "grampositive"),
+    (r"\bconfidence interval\b|\bCI\b", "confinterval"), (r"\bgram[- ]negative\b", "gramnegative"), (r"\bgram[- ]positive\b", "grampositive"),
     (r"\bmore (?:often|frequently|frequent|common|commonly|likely)\b", "increased frequent"), (r"\b(?:less|rarely) (?:often|frequently|frequent|common|commonly|likely)\b", "decreased frequent"),
     (r"\brarer\b|\bmore rarely\b|\bfewer\b|\bless\b", "decreased frequent"), (r"\bfollow(?:ed)?[- ]up\b", "followup"), (r"\bheight loss\b|\bloss of height\b", "heightloss"),
-    (r"\bhaem", "hem"), (r"aem", "em"), (r"\boes", "es"), (r"\boede", "ede"), (r"aed", "ed"), (r"our\b", "or"), (r"\btumour", "tumor"),
+    (r"\bhaem", "hem"), (r"aem", "em"), (r"\boes", "es"), (r"\boede", "ede"), (r"aed", "ed"), (r"\b(tum|col|fav|behavi|lab|vig)our", r"\1or"),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), plain) for pattern, plain in _PHRASES)
 

@@ -75,7 +75,7 @@ _PER_DAY: tuple[tuple[str, float], ...] = (
     (r"\bdaily\b", 1),
 )  # fmt: skip
 _SHARES: tuple[tuple[str, str], ...] = (
-    (r"\bhalf a year\b", "6 months"), (r"\ba (?=(?:year|month|week|day|hour)\b)", "1 "), (r"\bone (?=(?:year|month|week|day|hour)s?\b)", "1 "),
+    (r"\bhalf a year\b", "6 months"), (r"(?<!times )(?<!once )(?<!twice )(?<!thrice )\ba (?=(?:year|month|week|day|hour)\b)", "1 "), (r"\bone (?=(?:year|month|week|day|hour)s?\b)", "1 "),
     (r"\bthree[- ]quarters?\b", "75 %"), (r"\btwo[- ]thirds\b", "66.7 %"), (r"\b(?:a|one)[- ]third\b", "33.3 %"),
     (r"\b(?:a|one)[- ]quarter\b", "25 %"), (r"\b(?:a|one)[- ]fifth\b", "20 %"), (r"\b(?:a|one)[- ]tenth\b", "10 %"),
     (r"\b(?:one[- ])?half(?= of| the)|\bhalving\b|\bhalved\b|\bhalves\b|\bby half\b", r"halved 50 %"),
