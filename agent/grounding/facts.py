@@ -1,71 +1,92 @@
-"""What a sentence asserts, as far as rules can tell: quantities, levels, sides, direction, negation, quotes."""
+"""What a text asserts, as far as rules can tell, clause by clause."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
-_SCALE: dict[str, tuple[str, float]] = {
-    "mm": ("length", 1), "cm": ("length", 10), "m": ("length", 1000), "µm": ("length", 0.001), "um": ("length", 0.001),
-    "mg": ("mass", 1), "g": ("mass", 1000), "kg": ("mass", 1e6), "µg": ("mass", 0.001), "mcg": ("mass", 0.001),
-    "ug": ("mass", 0.001), "ml": ("volume", 1), "l": ("volume", 1000), "dl": ("volume", 100),
-    "s": ("time", 1), "ms": ("time", 0.001), "min": ("time", 60), "h": ("time", 3600), "hours": ("time", 3600),
-    "hour": ("time", 3600), "days": ("time", 86400), "day": ("time", 86400), "weeks": ("time", 604800),
-    "week": ("time", 604800), "months": ("months", 1), "month": ("months", 1), "years": ("months", 12),
-    "year": ("months", 12), "mg/dl": ("mass/volume", 10), "g/dl": ("mass/volume", 1e4), "g/l": ("mass/volume", 1e3),
-    "mg/l": ("mass/volume", 1), "ng/ml": ("mass/volume", 0.001), "µg/l": ("mass/volume", 0.001),
-    "mmol/l": ("moles/volume", 1), "µmol/l": ("moles/volume", 0.001), "umol/l": ("moles/volume", 0.001),
-    "%": ("share", 0.01), "percent": ("share", 0.01), "hu": ("hu", 1), "mmhg": ("pressure", 1),
-    "ml/min": ("clearance", 1), "kg/m2": ("bmi", 1),
-}  # fmt: skip
-_UNITS = "|".join(sorted((re.escape(unit) for unit in _SCALE), key=len, reverse=True))
-_QUANTITY = re.compile(
-    rf"(?<![\w.])([-+−]?\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|[-+−]?\d*\.?\d+)\s?({_UNITS})?(?![\w])", re.IGNORECASE
+from agent.grounding.lexicon import (
+    BETTER,
+    DOWN,
+    EXCLUSIVE,
+    NEGATION,
+    STOP,
+    UP,
+    WORSE,
+    entity_kind,
+    plain_words,
+    stem,
 )
-_LEVEL = re.compile(r"\b([CTL])(\d{1,2})\b")
-_DATE = re.compile(r"\b(\d{4})-(\d{2})(?:-(\d{2}))?\b")
+from agent.grounding.quantities import Quantity, prepare, quantities_of
+
+_LEVEL = re.compile(r"\b([CTLS])(\d{1,2})(?:\s?[-–/]\s?([CTLS]?)(\d{1,2}))?\b")
+_LEVEL_WORDS = re.compile(r"\b(cervical|thoracic|lumbar|sacral) vertebra (\d{1,2})\b|\b(first|second|third|fourth|fifth) (cervical|thoracic|lumbar)\b", re.I)  # fmt: skip  # noqa: E501
+_ORDER = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
+_MONTHS = "january february march april may june july august september october november december".split()  # noqa: SIM905
+_MONTH = r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+_DATES = (
+    (re.compile(r"\b(\d{4})-(\d{2})(?:-(\d{2}))?(?!\d)"), "ymd"),
+    (re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\s+{_MONTH}\s+(\d{{4}})\b", re.I), "dmy"),
+    (re.compile(rf"\b{_MONTH}\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})\b", re.I), "mdy"),
+    (re.compile(rf"\b{_MONTH}\s+(\d{{4}})\b", re.I), "my"),
+    (re.compile(r"\b(\d{1,2})[/.](\d{1,2})[/.](\d{4})\b"), "either"),
+    (re.compile(r"(?:\b(?:in|since|until|by|of|during|from|year)\s|\()((?:19|20)\d{2})\b(?!\s*(?:%|mg|patients|adults|women|men|people|children))", re.I), "y"),
+)  # fmt: skip
 _QUOTED = re.compile(r"“([^”]{3,})”|\"([^\"]{3,})\"")
-_SIDES = {"left": "left", "right": "right", "bilateral": "both"}
-_UP = re.compile(r"\b(increas\w*|rais\w*|ris(?:e|es|ing|en)|rose|higher|greater|more than|above|improv\w*|elevat\w*|gain\w*|better|longer|outperform\w*|exceed\w*)\b")  # fmt: skip
-_DOWN = re.compile(r"\b(decreas\w*|reduc\w*|lower\w*|fall\w*|fell|less than|fewer|below|worse\w*|declin\w*|drop\w*|smaller|shorter|los[st]\w*)\b")  # fmt: skip
-_NEGATION = re.compile(r"\b(no|not|never|none|without|cannot|neither|nor|absent|denies|refuted|ruled out|n't)\b|n't\b")
+_ID = re.compile(r"\b(?=[A-Za-z-]*\d)(?:[A-Z]{1,4}-?\d{3,}[A-Z\d-]*|MRN[:#\s]*\d+|[Pp]atient\s(?:no\.?\s|#|ID:?\s)?\w*\d\w*|(?:ct|mr|xray|record|mask)\d+)\b")  # fmt: skip  # noqa: E501
+_NAME = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?\s+([A-Z][\w'’-]+)|\b[Pp]atient\s+([A-Z][a-z]+(?:\s[A-Z][a-z]+)?)\b|\b([A-Z][a-z]+\s[A-Z][a-z]+)['’]s\b")  # fmt: skip  # noqa: E501
+_REFERENCE = re.compile(r"\bPMID:?\s?\d+|\b10\.\d{4,}/\S+|\bNCT\d{8}|\b[A-Z][\w'’-]+ et al\.?,?\s*\(?\d{4}\)?|https?://\S+|\bPMC\d+|\(?\b[A-Z][a-z]+ (?:and|&) [A-Z][a-z]+,? \(?(?:19|20)\d\d\)")  # fmt: skip  # noqa: E501
+_SENTENCE = re.compile(r"(?<=[.;!?])\s+(?=[A-Z\d“\"(])|\n+")
+_SPLIT = re.compile(r";\s|\bbut\b|\bhowever\b|\balthough\b|\bwhereas\b|\bwhile\b|\bthough\b|\byet\b|(?=\band (?:no|not)\b)", re.I)
+_VERB = re.compile(r"\b(?:was|were|is|are|did|had|has|have|does|do|can|should|remained|fell|rose|lay|\w{3,}ed|raises?|lowers?)\b", re.I)
+_JOIN = re.compile(r",\s+and\s+|,\s+|\s+and\s+")
+_WITHOUT = re.compile(r"\bwithout\s+((?:(?!and\b|but\b|was\b|were\b)[\w-]+[ ]?){1,3})", re.I)
+_CHUNK = re.compile(r"\bversus\b|\bvs\b\.?|\band\b|\bcompared (?:with|to)\b|\bwhile\b|\bwhereas\b|\bagainst\b|\bthan\b|,\s|;\s|\(", re.I)
+_TOKEN = re.compile(r"[^\W\d_][\w'’]*", re.UNICODE)
 
 
 @dataclass(frozen=True)
-class Quantity:
-    """A number in the base unit of its dimension; `dimension` is empty for a bare number."""
+class Clause:
+    """A clause: its words (stems), what it inherits from the clause before, polarity, direction, comparison."""
 
-    value: float
-    dimension: str
     text: str
+    words: frozenset[str]
+    inherited: frozenset[str]
+    negated: bool
+    without: frozenset[str]
+    up: bool
+    down: bool
+    better: bool
+    worse: bool
+    left_of_than: frozenset[str]
+    right_of_than: frozenset[str]
 
-    def agrees(self, other: Quantity) -> bool:
-        """Equal to the written precision of the coarser one; a bare number meets any dimension as written."""
-        if self.dimension and other.dimension and self.dimension != other.dimension:
-            return False
-        mine, theirs = self.value, other.value
-        if bool(self.dimension) != bool(other.dimension):
-            # 0.25 and 25 % are the same share; otherwise a unit was left out and the written number must match.
-            written = [float(re.sub(r"[^\d.\-]", "", q.text.replace("−", "-")) or "nan") for q in (self, other)]
-            if "share" in (self.dimension, other.dimension) and abs(mine - theirs) <= 1e-9 + 0.005 * abs(theirs):
-                return True
-            return abs(written[0] - written[1]) < 1e-9
-        return abs(mine - theirs) <= 1e-9 + 0.004 * abs(theirs)
+
+@dataclass(frozen=True)
+class Bound:
+    """A quantity and the words of the chunk it stands in."""
+
+    quantity: Quantity
+    words: frozenset[str]
+    chunk: int
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What rules find in a text."""
+    """What rules find in a sentence."""
 
-    quantities: tuple[Quantity, ...]
+    text: str
+    clauses: tuple[Clause, ...]
+    quantities: tuple[Bound, ...]
     levels: frozenset[str]
-    sides: frozenset[str]
     dates: frozenset[str]
+    ids: frozenset[str]
+    references: frozenset[str]
     quotes: tuple[str, ...]
-    up: bool
-    down: bool
-    negated: bool
+    entities: tuple[tuple[str, str], ...]
+    groups: tuple[tuple[str, frozenset[str]], ...]
     words: frozenset[str]
 
 
@@ -77,40 +98,166 @@ def normalise(text: str) -> str:
     return " ".join(text.split()).lower()
 
 
+def sentences(text: str) -> list[str]:
+    """A source cut into sentences."""
+    return [part.strip() for part in _SENTENCE.split(text) if part.strip()]
+
+
+@lru_cache(maxsize=4096)
 def facts_of(text: str) -> Facts:
-    """Read the facts of a sentence or a source."""
-    plain = unicodedata.normalize("NFKC", text)
-    lower = plain.lower()
-    dates = frozenset("-".join(part for part in match if part) for match in _DATE.findall(plain))
-    without = _LEVEL.sub(" ", _DATE.sub(" ", plain))
+    """Read the facts of one sentence."""
+    plain = unicodedata.normalize("NFKC", text.replace("µ", "\u0001").replace("²", "2")).replace("\u0001", "µ")
+    references = frozenset(_reference(match.group()) for match in _REFERENCE.finditer(plain))
+    rest = _REFERENCE.sub(" ", plain)
+    ids = _ids(rest)
+    dates, rest = _dates(_ID.sub(" ", rest))
+    levels = _levels(rest)
+    rest = _LEVEL.sub(" ", rest)
+    rest = plain_words(re.sub(r"\b[A-Za-z]+-?\d\w*\b(?<!\dmm)(?<!\dmg)", _kept, rest))
+    prepared = prepare(rest)
+    tokens = _tokens(prepared)
     return Facts(
-        quantities=tuple(_quantities(without)),
-        levels=frozenset(letter + number for letter, number in _LEVEL.findall(plain)),
-        sides=frozenset(side for word, side in _SIDES.items() if re.search(rf"\b{word}\b", lower)),
+        text=plain,
+        clauses=_clauses(prepared),
+        quantities=_bound(prepared),
+        levels=levels,
         dates=dates,
+        ids=ids,
+        references=references,
         quotes=tuple(first or second for first, second in _QUOTED.findall(plain)),
-        up=bool(_UP.search(lower)),
-        down=bool(_DOWN.search(lower)),
-        negated=bool(_NEGATION.search(lower)),
-        words=content_words(lower),
+        entities=tuple((stem(word), kind) for word in tokens if (kind := entity_kind(word))),
+        groups=tuple((name, found) for name, _, table in EXCLUSIVE if (found := _members(tokens, table))),
+        words=_words(prepared),
     )
 
 
-def _quantities(text: str) -> list[Quantity]:
+def _kept(match: re.Match[str]) -> str:
+    """Names with figures in them (HbA1c, FEV1) become words without figures, so that no number is read in them."""
+    digits = "zyxwvutsrq"
+    return re.sub(r"\d", lambda m: digits[int(m.group())], match.group().replace("-", ""))
+
+
+def _reference(text: str) -> str:
+    return re.sub(r"[\s().,:;]", "", text).lower().removeprefix("pmid")
+
+
+def _ids(text: str) -> frozenset[str]:
+    found = {re.sub(r"(?i)^patient\s(?:no\.?\s|#|id:?\s)?|[\s:#]", "", match.group()).lower() for match in _ID.finditer(text)}
+    found |= {next(part for part in match.groups() if part).lower() for match in _NAME.finditer(text)}
+    return frozenset(found)
+
+
+def _dates(text: str) -> tuple[frozenset[str], str]:
+    found: set[str] = set()
+    for pattern, order in _DATES:
+        for match in pattern.finditer(text):
+            found |= _date(order, [part or "" for part in match.groups()])
+        text = pattern.sub(lambda m: " " * len(m.group()), text)
+    return frozenset(found), text
+
+
+def _date(order: str, parts: list[str]) -> set[str]:
+    if order in ("ymd", "y"):
+        return {"-".join(part for part in parts if part)}
+    if order == "either":
+        first, second, year = parts
+        return {f"{year}-{int(m):02d}-{int(d):02d}" for m, d in ((first, second), (second, first)) if int(m) <= 12}
+    month = next(i for i, name in enumerate(_MONTHS, 1) for part in parts if part[:1].isalpha() and name.startswith(part.lower()[:3]))
+    numbers = [part for part in parts if part.isdigit()]
+    year = numbers[-1]
+    return {f"{year}-{month:02d}" + (f"-{int(numbers[0]):02d}" if len(numbers) == 2 else "")}
+
+
+def _levels(text: str) -> frozenset[str]:
+    found = set()
+    for letter, number, other, second in _LEVEL.findall(text):
+        found.add(f"{letter}{int(number)}" + (f"-{other or letter}{int(second)}" if second else ""))
+    for region, number, order, region2 in _LEVEL_WORDS.findall(text):
+        found.add(f"{(region or region2)[0].upper()}{number or _ORDER[order.lower()]}")
+    return frozenset(found)
+
+
+def _tokens(text: str) -> list[str]:
+    return [word.replace("’", "'").removesuffix("'s") for word in _TOKEN.findall(text)]
+
+
+def _members(tokens: list[str], table: dict[str, str]) -> frozenset[str]:
+    return frozenset(table[word.lower()] for word in tokens if word.lower() in table)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(
+        stem(w) for w in _tokens(text) if len(w) > 1 and w.lower() not in STOP and not _is(w, UP) and not _is(w, DOWN)
+    )
+
+
+def _is(word: str, stems: list[str]) -> bool:
+    lower = word.lower()
+    return any(lower == s or (len(s) > 4 and lower.startswith(s)) or lower in (s + "s", s + "er", s + "ed") for s in stems)
+
+
+def _clauses(sentence: str) -> tuple[Clause, ...]:
+    found: list[Clause] = []
+    for part in _parts(sentence):
+        without = frozenset(w for m in _WITHOUT.finditer(part) for w in _words(m.group(1)))
+        rest = _WITHOUT.sub(" ", part)
+        if without and not _words(rest):
+            rest = part
+            without = frozenset()
+        found.append(_clause(rest, without, found[-1] if found else None))
+    return tuple(found)
+
+
+def _parts(sentence: str) -> list[str]:
+    parts = []
+    for piece in _SPLIT.split(sentence):
+        start = 0
+        for joint in _JOIN.finditer(piece):
+            head, tail = piece[start : joint.start()], piece[joint.end() :]
+            tail = _JOIN.split(tail)[0]
+            if _VERB.search(head) and _VERB.search(tail) and not re.match(r"(?:or|nor|which|who)\b", tail):
+                parts.append(head)
+                start = joint.end()
+        parts.append(piece[start:])
+    return [part for part in parts if part.strip(" .,:")]
+
+
+def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause:
+    words = _words(text)
+    tokens = _tokens(re.sub(r"\b(?:over|above|below|under|less than|more than|fewer than|lower than|or higher|or lower|or more|or less|higher than)(?=\s+\d|\s*[)]|\s+(?:\w+\s)?$)|\b(?:grade \d+|\d+) or (?:higher|more|lower|less)", " ", text))  # fmt: skip  # noqa: E501
+    short = len(words) < 3 or bool(re.search(r"\b(?:did|was|were|is|are|had) not\s*[.,]?\s*$", text))
+    left, _, right = _than(text)
+    return Clause(
+        text=text.strip(),
+        words=words,
+        inherited=before.words - words if before and short else frozenset(),
+        negated=bool(NEGATION.search(text)),
+        without=without,
+        up=any(_is(word, UP) for word in tokens),
+        down=any(_is(word, DOWN) for word in tokens),
+        better=any(_is(word, BETTER) for word in tokens),
+        worse=any(_is(word, WORSE) for word in tokens),
+        left_of_than=left,
+        right_of_than=right,
+    )
+
+
+def _than(text: str) -> tuple[frozenset[str], bool, frozenset[str]]:
+    match = re.search(r"\b(?:than(?! \d)|versus|vs\.?|compared (?:with|to)|relative to|rather than)\b", text, re.I)
+    if match is None or re.search(r"\d\s*%?\s*$", text[: match.start()]) and match.group().lower() != "compared with":
+        return frozenset(), False, frozenset()
+    left, right = _words(text[: match.start()]), _words(re.split(r"[,(;]", text[match.end() :])[0])
+    if not left - right:  # "Compared with B, A ..."
+        left = _words(" ".join(re.split(r"[,;]", text[match.end() :])[1:]))
+    return left - right, True, right - left
+
+
+def _bound(prepared: str) -> tuple[Bound, ...]:
+    edges = [0, *(m.start() for m in _CHUNK.finditer(prepared)), len(prepared)]
+    chunks = [prepared[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    words = [_words(chunk) for chunk in chunks]
     found = []
-    for number, unit in _QUANTITY.findall(text):
-        value = float(number.replace(",", "").replace("−", "-"))
-        dimension, scale = _SCALE.get(unit.lower(), ("", 1.0)) if unit else ("", 1.0)
-        found.append(Quantity(value * scale, dimension, f"{number}{' ' + unit if unit else ''}"))
-    return found
-
-
-_STOP = frozenset(
-    """a an the of in on at to for with and or is are was were be been has have had it its this that these those by as
-    from than then which who whose into over under their there against about""".split()  # noqa: SIM905
-)
-
-
-def content_words(text: str) -> frozenset[str]:
-    """Words that carry meaning, by a rough stem of up to six letters."""
-    return frozenset(word[:6] for word in re.findall(r"[^\W\d_]{2,}", text.lower()) if word not in _STOP)
+    for quantity in quantities_of(prepared):
+        index = next(i for i in range(len(chunks)) if edges[i] <= quantity.at < edges[i + 1] or i == len(chunks) - 1)
+        found.append(Bound(quantity, words[index], index))
+    return tuple(found)

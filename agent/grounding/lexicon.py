@@ -1,0 +1,213 @@
+"""Words that mean the same, words that exclude each other, words that turn a meaning around."""
+
+from __future__ import annotations
+
+import re
+
+# Phrases become one word, or one word becomes a plain phrase, before anything else is read. Order matters.
+_PHRASES: tuple[tuple[str, str], ...] = (
+    (r"n['’]t\b", " not"), (r"\bcannot\b", "can not"), (r"\bcan not be (?:excluded|ruled out)\b|\bnot (?:been )?(?:excluded|ruled out)\b", "is possible"),
+    (r"\bnot only\b", ""), (r"\bnot uncommon\w*\b", "frequent"), (r"\bno longer\b", "not"), (r"\bwhether or not\b", "whether"),
+    (r"\bno doubt\b", ""), (r"\bwith no\b|\bdevoid of\b|\bfree (?:of|from)\b|\bin the absence of\b", "without"), (r"\bnon[- ]?significan\w*\b|\binsignifican\w*\b", "not significant"),
+    (r"\bunchanged\b|\bstayed the same\b", "not changed"), (r"\bunaffected\b", "not affected"), (r"\bineffective\b", "not effective"),
+    (r"\basymptomatic\b", "without symptoms"), (r"\bafebrile\b", "without fever"), (r"\bintact\b", "not fractured"), (r"\bnon-?(?=diabet|smok|pregnan|obes|alcohol|fatal|calcif)", "without "),
+    (r"\b(?:similar|comparable|did not differ|equal) (?=between|in both|in the two|across)", "not different "),
+    (r"\bhad no effect on\b|\bwas without effect on\b", "did not affect"), (r"\bunaltered\b", "not changed"),
+    (r"\b(?:high|raised|elevated) blood pressure\b", "hypertension"), (r"\bheart attacks?\b", "myocardial infarction"), (r"\blow blood pressure\b", "hypotension"),
+    (r"\bsplenomegaly\b", "spleen enlarged"), (r"\bhepatomegaly\b", "liver enlarged"), (r"\bcardiomegaly\b", "heart enlarged"),
+    (r"\bby mouth\b|\bper os\b|\bp\.?o\.?(?=\s)", "orally"), (r"\b(?:i\.?v\.?)(?=[\s.,])", "intravenously"), (r"\bsubcutaneous\w*\b", "subcutaneous"),
+    (r"\b(?:fall|fell|falling|falls) asleep\b", "sleeponset"), (r"\bhalf-?life\b", "halflife"), (r"\brange of motion\b", "rangemotion"),
+    (r"\bblood (?:sugar|glucose)\b", "glucose"), (r"\b(?:kidney|renal) (?:stones?|calculi)\b", "nephrolithiasis"),
+    (r"\bgall ?stones?\b|\bcholelithiasis\b", "gallstones"), (r"\b(?:low|lower) back\b", "lumbar"), (r"\blow[- ]dose\b", "lowdose"), (r"\bhigh[- ]dose\b", "highdose"),
+    (r"\b(?:high|low)[- ]density\b", "density"), (r"\bolder (?=patients|adults|people|women|men|individuals)|\baged\b(?! \d)|\bgeriatric\b", "elderly "),
+    (r"\blower(?= (?:lobe|limb|extremit|pole|quadrant|leg|third|zone|abdom|respirator|urinary|gastro|lung|thoracic|lumbar|lip))", "inferiorpart"),
+    (r"\bupper(?= (?:lobe|limb|extremit|pole|quadrant|arm|third|zone|abdom|respirator|urinary|gastro|lung|thoracic|lumbar|lip))", "superiorpart"),
+    (r"\bmiddle(?= (?:lobe|third|zone))", "middlepart"), (r"\bpre-?operati\w+\b", "before surgery"), (r"\bpost-?operati\w+\b", "after surgery"),
+    (r"\bthe front of\b", "anterior"), (r"\bthe back of\b", "posterior"), (r"\b(?:hazard|odds|risk|rate) ratio\b", "effectratio"), (r"\bHR\b|\bOR\b(?= \d)|\bRR\b", "effectratio"),
+    (r"\bconfidence interval\b|\bCI\b", "confinterval"), (r"\bgram[- ]negative\b", "gramnegative"), (r"\bgram[- ]positive\b", "grampositive"),
+    (r"\bmore (?:often|frequently|frequent|common|commonly|likely)\b", "increased frequent"), (r"\b(?:less|rarely) (?:often|frequently|frequent|common|commonly|likely)\b", "decreased frequent"),
+    (r"\brarer\b|\bmore rarely\b|\bfewer\b|\bless\b", "decreased frequent"), (r"\bfollow(?:ed)?[- ]up\b", "followup"), (r"\bheight loss\b|\bloss of height\b", "heightloss"),
+    (r"\bhaem", "hem"), (r"aem", "em"), (r"\boes", "es"), (r"\boede", "ede"), (r"aed", "ed"), (r"\b(tum|col|fav|behavi|lab|vig)our", r"\1or"),
+)  # fmt: skip
+_COMPILED = tuple((re.compile(pattern, re.IGNORECASE), plain) for pattern, plain in _PHRASES)
+
+_SYNONYMS = """
+mortality death deaths died die dies dying fatal deceased killed mortal
+patient patients participant participants subject subjects individual individuals people person
+vertebra vertebral vertebrae spine spinal
+kidney kidneys renal nephro
+liver hepatic
+lung lungs pulmonary
+heart cardiac
+brain cerebral
+replacement arthroplasty prosthesis
+hemoglobin hb hgb
+potassium kalemia
+present presence seen found detected identified observed noted evident visible demonstrated shows show showed shown contains contain reported occurred occur lies lie
+cure cured cures curing
+frequency frequent frequently frequencies common commonly often incidence rate rates occurrence
+avoid avoided contraindicated
+eliminated excreted cleared elimination excretion
+measured measures measure measuring measurement
+serious severe
+narrow narrowed narrowing stenosis stenosed
+enlarged enlargement dilated
+relapse relapsed relapses recurrence recurred
+treatment treated treat therapy given giving administered received taken
+remission remissions
+differ different difference differences differed
+started start begun began initiated initiation
+stopped discontinued ceased withdrawn
+protrusion protrudes protruding protruded
+vaccination vaccinated vaccine immunisation immunization
+associated association linked related correlated
+average mean
+old older elderly aged
+wound injury
+""".strip()
+
+UP = """increas rais ris rose risen high higher greater more elevat gain longer exceed grew grow grown double doubled tripled
+triple prolong lengthen heighten upward climb climbed surge augment enhanc""".split()  # noqa: SIM905
+DOWN = """decreas reduc lower low fall fell fallen less declin drop dropp smaller shorter shorten lost lose los
+loss cut halv diminish attenuat lessen prevent sooner suppress drop minimi lowered decreased""".split()  # noqa: SIM905
+BETTER = "improv better benefi ameliorat recover".split()  # noqa: SIM905
+WORSE = "worse worsen deteriorat harm impair".split()  # noqa: SIM905
+NEGATION = re.compile(
+    r"\b(no|not|never|none|neither|nor|absent|absence|lack|lacks|lacked|lacking|denies|denied|refuted|unlikely|nobody|"
+    r"fail(?:s|ed)? to|negative for|ruled out|excluded|unable to|without)\b",
+    re.IGNORECASE,
+)
+
+# Words of one line exclude each other; words joined by "=" are one. A strict line must also be in the source at all.
+_EXCLUSIVE = """
+side! left right bilateral=both
+part! superiorpart inferiorpart middlepart
+front! anterior=ventral posterior
+medial medial lateral
+length! proximal distal
+surface volar=palmar dorsal
+pressure! systolic diastolic
+valve! aortic mitral tricuspid
+age! children=child=childhood=pediatric=boys=girls adults=adult elderly=old adolescents=adolescent=teenagers infants=infant=neonates=newborns=neonatal young=younger
+sex! women=woman=female=females=she=her=girls=girl men=man=male=males=he=his=boys=boy
+menopause! premenopausal postmenopausal perimenopausal
+species! mice=mouse=murine rats=rat humans=human dogs
+ethnic black=african white=caucasian asian hispanic
+setting inpatients=inpatient=hospitalized outpatients=outpatient=ambulatory
+severity mild moderate severe
+course acute chronic
+tumour benign malignant=malignancy
+state normal abnormal enlarged
+result positive negative
+susceptibility susceptible=sensitive resistant=resistance
+gram gramnegative grampositive
+order before=prior after=following
+route! oral=orally=tablets=tablet intravenous=intravenously=infusion subcutaneous intramuscular=intramuscularly inhaled=inhalation topical=topically rectal=rectally transdermal
+plan started stopped continued
+verdict recommended=indicated avoid
+admission admitted discharged
+risk protective harmful
+quantifier all=every=always some most few=rarely
+"""
+_ENTITIES = """
+analyte creatinine sodium potassium calcium magnesium chloride bicarbonate phosphate glucose lactate urea bilirubin albumin hemoglobin
+platelet leukocyte troponin ferritin cholesterol ldl hdl triglyceride hba1c crp procalcitonin tsh inr ddimer bnp urate alt ast
+organ liver kidney lung brain spleen pancreas stomach bladder thyroid prostate breast colon ovary uterus gallbladder esophagus
+joint hip knee shoulder elbow wrist ankle
+bone femur tibia fibula radius ulna humerus clavicle scapula pelvis sacrum rib skull
+drug placebo warfarin heparin aspirin insulin morphine ibuprofen paracetamol acetaminophen digoxin lithium methotrexate prednisone
+dexamethasone prednisolone budesonide salbutamol vancomycin gentamicin doxycycline levetiracetam gabapentin pregabalin valproate
+carbamazepine phenytoin teriparatide docetaxel paclitaxel cisplatin carboplatin nitrofurantoin trimethoprim sacubitril ivabradine
+vericiguat montelukast chlorthalidone furosemide spironolactone hydrochlorothiazide chlorhexidine clopidogrel ticagrelor semaglutide
+liraglutide dulaglutide metformin amiodarone allopurinol colchicine tamoxifen letrozole ribavirin remdesivir romosozumab
+test mri ct ultrasound ecg eeg radiograph
+"""
+_DRUG = re.compile(
+    r"\w{2,}(?:mab|tinib|ciclib|parib|pril|sartan|statin|olol|cillin|mycin|floxacin|conazole|dronate|gliptin|gliflozin|glutide|"
+    r"parin|xaban|gatran|tidine|prazole|dipine|cycline|azosin|triptan|setron|vir|oxetine|azepam|caine|thiazide|taxel|platin|"
+    r"rubicin|penem|lukast|terol|sone|solone|barbital|profen)s?$"
+)
+_NOT_DRUGS = frozenset("april herein".split())  # noqa: SIM905
+GENERIC = frozenset(
+    """patient group study trial result use used show present include result compare report have had mean average
+    percent number total case course level value given treatment increased decreased change also further respectively
+    significant significantly associat frequency measur remain reach achiev among occur cause differ time day month year
+    week hour ago within over during follow""".split()  # noqa: SIM905
+)
+STOP = frozenset(
+    """a an the of in on at to for with and or is are was were be been being has have had it its this that these those by as
+    from than then which who whose into over their there against about did do does not no none never neither nor without
+    but also were will would can could may might should very when while after before between both each other some any all
+    such only per via if so up out more most less fewer them they he she his her you your i we our him what cannot""".split()  # noqa: SIM905
+)
+_SUFFIXES = ("ations", "ation", "ements", "ement", "ments", "ment", "ings", "ing", "ions", "ion", "ically", "ally", "ies", "ied", "ity", "ous", "ives", "ive", "ances", "ance", "ed", "es", "ly", "al", "s", "e", "y")  # fmt: skip  # noqa: E501
+
+
+def plain_words(text: str) -> str:
+    """Phrases that stand for one another brought to one form."""
+    for pattern, plain in _COMPILED:
+        text = pattern.sub(plain, text)
+    return text
+
+
+def stem(word: str) -> str:
+    """A rough stem, the same for the forms of one word; a canonical one for synonyms."""
+    word = word.lower()
+    return _CANONICAL.get(word) or _CANONICAL.get(_cut(word)) or _cut(word)
+
+
+def _cut(word: str) -> str:
+    for suffix in _SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= 4:
+            word = word[: -len(suffix)]
+            break
+    if word.endswith("ct"):
+        word = word[:-1]
+    if len(word) > 4 and word[-1] == word[-2]:
+        word = word[:-1]
+    return word.rstrip("e") if len(word) > 4 else word
+
+
+def _synonyms() -> dict[str, str]:
+    table: dict[str, str] = {}
+    for line in _SYNONYMS.splitlines():
+        words = line.split()
+        for word in words:
+            table.setdefault(word, _cut(words[0]))
+            table.setdefault(_cut(word), _cut(words[0]))
+    return table
+
+
+_CANONICAL = _synonyms()
+
+
+def _groups() -> tuple[tuple[str, bool, dict[str, str]], ...]:
+    found = []
+    for line in _EXCLUSIVE.strip().splitlines():
+        name, *members = line.split()
+        table = {word: member.split("=")[0] for member in members for word in member.split("=")}
+        found.append((name.rstrip("!"), name.endswith("!"), table))
+    return tuple(found)
+
+
+EXCLUSIVE = _groups()
+
+
+def _entities() -> dict[str, str]:
+    table, kind = {}, ""
+    for line in _ENTITIES.strip().splitlines():
+        words = line.split()
+        if words[0] in ("analyte", "organ", "joint", "bone", "drug", "test"):
+            kind, words = words[0], words[1:]
+        table.update({stem(word): kind for word in words})
+    return table
+
+
+_ENTITY = _entities()
+
+
+def entity_kind(word: str) -> str:
+    """What closed class a word belongs to (drug, analyte, organ, ...), or "" ."""
+    if _DRUG.search(word.lower()) and word.lower() not in _NOT_DRUGS:
+        return "drug"
+    return _ENTITY.get(stem(word), "")

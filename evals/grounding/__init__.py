@@ -1,0 +1,1 @@
+"""How well the grounding check tells planted faults from faithful sentences."""
