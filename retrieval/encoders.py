@@ -71,7 +71,8 @@ class MiniLM:
 
         with self._lock:
             if self._bulk is None:
-                fast = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+                fast = hasattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported")
+                fast = fast and torch.ops.mkldnn._is_mkldnn_bf16_supported()
                 self._bulk = copy.deepcopy(model).to(torch.bfloat16) if fast else model
             return self._bulk
 

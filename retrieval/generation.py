@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import faiss
 
@@ -58,7 +59,7 @@ class Generation:
             )
         try:
             self.store = open_store(folder)
-            self.vectors = faiss.read_index(str(folder / "vectors.faiss"))
+            self.vectors: Any = faiss.read_index(str(folder / "vectors.faiss"))
         except (sqlite3.Error, RuntimeError) as error:
             raise IndexDamaged(f"Index {name!r} is damaged ({error}). Mend it: consilium index repair {name}") from error
 

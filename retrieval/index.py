@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -223,7 +224,7 @@ class Index:
 
     def _build(self, building: Path, drop: set[str] | None, add: list[Document]) -> None:
         if drop is None or not self.exists():
-            vectors = faiss.IndexIDMap2(faiss.IndexFlatIP(self.encoder.dimension))
+            vectors: Any = faiss.IndexIDMap2(faiss.IndexFlatIP(self.encoder.dimension))
             with closing(sqlite3.connect(building / "store.sqlite")) as store:
                 store.executescript(SCHEMA)
             words = WordCounts.empty()

@@ -53,7 +53,7 @@ class WordCounts:
     @classmethod
     def empty(cls) -> WordCounts:
         """Of no passages."""
-        nothing = sparse.csr_array((0, 0), dtype=np.int32)
+        nothing = _counts([], {})
         return cls({}, nothing, nothing)
 
     def plus(self, texts: Sequence[str], titles: Sequence[str]) -> WordCounts:
