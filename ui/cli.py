@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_ask(commands)
     _add_fracture(commands)
+    _add_text(commands)
     _add_doctor(commands)
     return parser
 
@@ -79,6 +80,15 @@ def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         help="which level a mask value means (default: told from the values)",
     )
     grade.add_argument("--out", metavar="DIR", help="write report.json and figure.png here")
+
+
+def _add_text(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = commands.add_parser("text", help="checks on text")
+    actions = text.add_subparsers(required=True, metavar="ACTION")
+    check = _command(actions, "check-answer", "judge sentences by the evidence given with them", module="text")
+    check.add_argument(
+        "--batch", required=True, metavar="F.jsonl", help='lines {"id", "sentence", "evidence": [text or evidence object]}'
+    )
 
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

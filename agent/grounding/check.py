@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from agent.grounding.facts import Facts, facts_of, normalise
-from agent.grounding.segment import Claim, claims
+from agent.grounding.segment import MARKER, Claim, claims
 from core.types import Evidence, Sentence, Verdict
 
 _ABOUT_ITSELF = re.compile(
@@ -20,6 +20,9 @@ _ABOUT_ITSELF = re.compile(
     r"load the sample|which (?:image|level|patient)|please|connect|endpoint|emergency|this program|could not be|"
     r"was refused|failed|not attached|does not document|nothing (?:is|was)|was stopped|research tool)\b",
     re.IGNORECASE,
+)
+_IN_FIRST_PERSON = re.compile(
+    r"(?:i (?:am|can|cannot|could|found|quote|need|searched|did|do|only)|consilium|this program|please)\b", re.IGNORECASE
 )
 _PARTLY_BELOW = 0.6
 _UNSUPPORTED_BELOW = 0.34
@@ -29,6 +32,17 @@ def check_answer(text: str, evidence: Sequence[Evidence]) -> tuple[Sentence, ...
     """Segment an answer and judge every sentence by the evidence of this turn that it cites."""
     known = {item.id: item for item in evidence}
     return tuple(_judge(claim, known) for claim in claims(text))
+
+
+def check_sentence(text: str, evidence: Sequence[Evidence]) -> Sentence:
+    """Judge one sentence by all the evidence given, as if it cited every piece of it; markers in it are not read."""
+    known = {str(number): item for number, item in enumerate(evidence, start=1)}
+    bare = MARKER.sub("", text).strip()
+    if not known or bare.endswith("?") or _IN_FIRST_PERSON.match(bare):
+        verdict, why = _uncited(bare)
+    else:
+        verdict, why = _verdict(Claim(text, bare, tuple(known)), known)
+    return Sentence(text=text, evidence=tuple(known), verdict=verdict, why=why)
 
 
 def _judge(claim: Claim, known: dict[str, Evidence]) -> Sentence:
@@ -43,14 +57,18 @@ def _verdict(claim: Claim, known: dict[str, Evidence]) -> tuple[Verdict, str]:
     if unknown:
         return "not_supported", f"cites [{unknown[0]}], which is not evidence of this turn"
     if not claim.cited:
-        if claim.bare.endswith("?") or _ABOUT_ITSELF.search(claim.bare):
-            return "no_evidence_needed", "says something about the program or asks"
-        return "not_supported", "no evidence is cited"
+        return _uncited(claim.bare)
     cited = [known[number] for number in claim.cited]
     moved = _other_place(claim.bare, cited)
     if moved:
         return "contradicted", moved
     return _compare(claim.bare, [source_text(item) for item in cited])
+
+
+def _uncited(bare: str) -> tuple[Verdict, str]:
+    if bare.endswith("?") or _ABOUT_ITSELF.search(bare):
+        return "no_evidence_needed", "says something about the program or asks"
+    return "not_supported", "no evidence is cited"
 
 
 def _other_place(claim: str, cited: Sequence[Evidence]) -> str:
