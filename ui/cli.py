@@ -45,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_fracture(commands)
     _add_vllm(commands)
     _add_index(commands)
+    _add_text(commands)
     _add_eval(commands)
     _add_doctor(commands)
     return parser
@@ -139,6 +140,15 @@ def _add_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search.add_argument("--queries", metavar="Q.jsonl", help='lines {"id", "text"}; prints one line per query')
     search.add_argument("--k", type=int, default=10, help="documents per query (default 10)")
     search.add_argument("--mode", choices=("hybrid", "bm25", "dense"), default="hybrid")
+
+
+def _add_text(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = commands.add_parser("text", help="checks on text")
+    actions = text.add_subparsers(required=True, metavar="ACTION")
+    check = _command(actions, "check-answer", "judge sentences by the evidence given with them", module="text")
+    check.add_argument(
+        "--batch", required=True, metavar="F.jsonl", help='lines {"id", "sentence", "evidence": [text or evidence object]}'
+    )
 
 
 def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -74,7 +74,11 @@ def _text(item: Item) -> str:
         name = str(item.get("name") or item.get("code") or "").replace("_", " ")
         words = f"{item.get('where') or ''} {name} {value} {item.get('unit') or ''}"
         said.append(" ".join(words.split()) + ".")
-    about = [str(item[name]) for name in ("artifact", "patient", "subject", "time", "date", "pmid", "doi", "year") if item.get(name)]
+    about = [
+        str(item[name])
+        for name in ("artifact", "patient", "subject", "time", "date", "pmid", "doi", "year")
+        if item.get(name)
+    ]
     interval = item.get("interval")
     if isinstance(interval, list) and len(interval) == 2:
         about.append(f"interval {interval[0]} to {interval[1]} {item.get('unit') or ''}")

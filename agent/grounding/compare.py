@@ -173,7 +173,10 @@ def _groups(said: Facts, source: Sequence[Facts]) -> Fault | None:
     for name, mine in said.groups:
         theirs = near.get(name) or frozenset(everywhere.get(name, ()))
         if theirs and not mine & theirs and not (name == "side" and "both" in theirs):
-            return "contradicted", f"{name} {', '.join(sorted(mine))} is not in the source, which says {', '.join(sorted(theirs))}"
+            return (
+                "contradicted",
+                f"{name} {', '.join(sorted(mine))} is not in the source, which says {', '.join(sorted(theirs))}",
+            )
         if not theirs and name in _STRICT:
             return "not_supported", f"{', '.join(sorted(mine))} is not in the source"
     return _hyper_hypo(said, source)
@@ -233,10 +236,10 @@ class _Polarised:
 
 
 def _says_no_change(mine: Clause, theirs: Clause) -> bool:
-    """"Did not increase" where the source says it fell (or the other way round) is no contradiction."""
-    return (mine.negated and ((mine.up and theirs.down and not theirs.up) or (mine.down and theirs.up and not theirs.down))) or (
-        theirs.negated and not (mine.up or mine.down) and (theirs.up or theirs.down)
-    )
+    """ "Did not increase" where the source says it fell (or the other way round) is no contradiction."""
+    return (
+        mine.negated and ((mine.up and theirs.down and not theirs.up) or (mine.down and theirs.up and not theirs.down))
+    ) or (theirs.negated and not (mine.up or mine.down) and (theirs.up or theirs.down))
 
 
 def _turned(mine: Clause, theirs: Clause) -> str:
@@ -265,7 +268,7 @@ def _same_direction(mine: Clause, theirs: Clause) -> tuple[bool, bool]:
 
 
 def _numbers_order(clause: Clause, source: Sequence[Facts]) -> str:
-    """"A is lower than B" against "12 % with A, 18 % with B"."""
+    """ "A is lower than B" against "12 % with A, 18 % with B"."""
     a, b = clause.left_of_than, clause.right_of_than
     if not b or clause.up == clause.down or clause.negated:
         return ""
@@ -295,9 +298,7 @@ def _certainty(said: Facts, source: Sequence[Facts]) -> Fault | None:
     return None
 
 
-def _coverage(
-    said: Facts, source: Sequence[Facts], claim: str, parts: Sequence[str], closeness: Closeness | None
-) -> Fault:
+def _coverage(said: Facts, source: Sequence[Facts], claim: str, parts: Sequence[str], closeness: Closeness | None) -> Fault:
     words = _all_words(source) | frozenset(w for f in source for c in f.clauses for w in c.without)
     share = _weight(said.words & words) / max(_weight(said.words), 0.25)
     if share >= _PARTLY_BELOW:

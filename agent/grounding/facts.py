@@ -39,11 +39,17 @@ _ID = re.compile(r"\b(?=[A-Za-z-]*\d)(?:[A-Z]{1,4}-?\d{3,}[A-Z\d-]*|MRN[:#\s]*\d
 _NAME = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?\s+([A-Z][\w'’-]+)|\b[Pp]atient\s+([A-Z][a-z]+(?:\s[A-Z][a-z]+)?)\b|\b([A-Z][a-z]+\s[A-Z][a-z]+)['’]s\b")  # fmt: skip  # noqa: E501
 _REFERENCE = re.compile(r"\bPMID:?\s?\d+|\b10\.\d{4,}/\S+|\bNCT\d{8}|\b[A-Z][\w'’-]+ et al\.?,?\s*\(?\d{4}\)?|https?://\S+|\bPMC\d+|\(?\b[A-Z][a-z]+ (?:and|&) [A-Z][a-z]+,? \(?(?:19|20)\d\d\)")  # fmt: skip  # noqa: E501
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+(?=[A-Z\d“\"(])|\n+")
-_SPLIT = re.compile(r";\s|\bbut\b|\bhowever\b|\balthough\b|\bwhereas\b|\bwhile\b|\bthough\b|\byet\b|(?=\band (?:no|not)\b)", re.I)
-_VERB = re.compile(r"\b(?:was|were|is|are|did|had|has|have|does|do|can|should|remained|fell|rose|lay|\w{3,}ed|raises?|lowers?)\b", re.I)
+_SPLIT = re.compile(
+    r";\s|\bbut\b|\bhowever\b|\balthough\b|\bwhereas\b|\bwhile\b|\bthough\b|\byet\b|(?=\band (?:no|not)\b)", re.I
+)
+_VERB = re.compile(
+    r"\b(?:was|were|is|are|did|had|has|have|does|do|can|should|remained|fell|rose|lay|\w{3,}ed|raises?|lowers?)\b", re.I
+)
 _JOIN = re.compile(r",\s+and\s+|,\s+|\s+and\s+")
 _WITHOUT = re.compile(r"\bwithout\s+((?:(?!and\b|but\b|was\b|were\b)[\w-]+[ ]?){1,3})", re.I)
-_CHUNK = re.compile(r"\bversus\b|\bvs\b\.?|\band\b|\bcompared (?:with|to)\b|\bwhile\b|\bwhereas\b|\bagainst\b|\bthan\b|,\s|;\s|\(", re.I)
+_CHUNK = re.compile(
+    r"\bversus\b|\bvs\b\.?|\band\b|\bcompared (?:with|to)\b|\bwhile\b|\bwhereas\b|\bagainst\b|\bthan\b|,\s|;\s|\(", re.I
+)
 _TOKEN = re.compile(r"[^\W\d_][\w'’]*", re.UNICODE)
 
 
@@ -142,7 +148,9 @@ def _reference(text: str) -> str:
 
 
 def _ids(text: str) -> frozenset[str]:
-    found = {re.sub(r"(?i)^patient\s(?:no\.?\s|#|id:?\s)?|[\s:#]", "", match.group()).lower() for match in _ID.finditer(text)}
+    found = {
+        re.sub(r"(?i)^patient\s(?:no\.?\s|#|id:?\s)?|[\s:#]", "", match.group()).lower() for match in _ID.finditer(text)
+    }
     found |= {next(part for part in match.groups() if part).lower() for match in _NAME.finditer(text)}
     return frozenset(found)
 
@@ -162,7 +170,9 @@ def _date(order: str, parts: list[str]) -> set[str]:
     if order == "either":
         first, second, year = parts
         return {f"{year}-{int(m):02d}-{int(d):02d}" for m, d in ((first, second), (second, first)) if int(m) <= 12}
-    month = next(i for i, name in enumerate(_MONTHS, 1) for part in parts if part[:1].isalpha() and name.startswith(part.lower()[:3]))
+    month = next(
+        i for i, name in enumerate(_MONTHS, 1) for part in parts if part[:1].isalpha() and name.startswith(part.lower()[:3])
+    )
     numbers = [part for part in parts if part.isdigit()]
     year = numbers[-1]
     return {f"{year}-{month:02d}" + (f"-{int(numbers[0]):02d}" if len(numbers) == 2 else "")}

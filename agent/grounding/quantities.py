@@ -47,9 +47,13 @@ _NUMBER = r"\d{1,3}(?:[,\u202f]\d{3})+(?:\.\d+)?|\d*\.?\d+"
 _QUANTITY = re.compile(
     rf"(?<![\w.])([-+−]?)({_NUMBER})(?:\s?-?\s?({_UNITS})(?:/1\.73\s?m[2²])?(?![\w/]))?(?![\w]|\.\d)", re.IGNORECASE
 )
-_LABELLED = re.compile(r"\b(grade|stage|class|type|phase|category|zone|tier)s?\s+(iv|iii|ii|i|v|\d+)(?=[\sabc.,;):]|$)", re.I)
+_LABELLED = re.compile(
+    r"\b(grade|stage|class|type|phase|category|zone|tier)s?\s+(iv|iii|ii|i|v|\d+)(?=[\sabc.,;):]|$)", re.I
+)
 _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5}
-_ABOUT = re.compile(r"(?:about|approximately|approx\.?|around|roughly|nearly|almost|circa|some|~|≈|close to|estimated)\s*$", re.I)
+_ABOUT = re.compile(
+    r"(?:about|approximately|approx\.?|around|roughly|nearly|almost|circa|some|~|≈|close to|estimated)\s*$", re.I
+)
 _LEAST = re.compile(
     r"(?:≥|>|>=|at least|over|above|more than|greater than|older than|exceed\w*|no less than|not less than|minimum of|higher than)\s*(?:age\s)?$",
     re.I,
@@ -60,10 +64,17 @@ _MOST = re.compile(
 )
 _LEAST_AFTER = re.compile(r"\s*(?:\+|or (?:more|higher|older|above|greater|over|longer)|and (?:above|over|older))", re.I)
 _MOST_AFTER = re.compile(r"\s*(?:or (?:less|lower|fewer|younger|below|under)|and (?:below|under|younger))", re.I)
-_ONES = {word: n for n, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split())}  # noqa: E501, SIM905
+_ONES = {
+    word: n
+    for n, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
+    )
+}  # noqa: E501, SIM905
 _TENS = {word: 10 * n for n, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)}  # noqa: SIM905
 _WORD = "|".join([*_TENS, *sorted(_ONES, key=len, reverse=True)])
-_WORDS = re.compile(rf"\b({'|'.join(_TENS)})(?:[\s-]({'|'.join(list(_ONES)[1:10])}))?\b|\b({'|'.join(list(_ONES)[2:])})\b", re.I)
+_WORDS = re.compile(
+    rf"\b({'|'.join(_TENS)})(?:[\s-]({'|'.join(list(_ONES)[1:10])}))?\b|\b({'|'.join(list(_ONES)[2:])})\b", re.I
+)
 _PER_DAY: tuple[tuple[str, float], ...] = (
     (r"\b(?:once|one time|1 times?) (?:a |per |every )?(?:day|daily)\b|\bonce[- ]daily\b|\bevery day\b|\bq\.?d\b|\bevery 24 h(?:ours)?\b|\bevery morning\b", 1),
     (r"\b(?:twice|two times|2 times) (?:a |per |every )?(?:day|daily)\b|\btwice[- ]daily\b|\bb\.?i\.?d\b|\bevery 12 h(?:ours)?\b|\bq12h\b", 2),

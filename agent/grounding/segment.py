@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_MARKER = re.compile(r"\[(\d+(?:\s*[,;]\s*\d+)*)\]")
+MARKER = re.compile(r"\[(\d+(?:\s*[,;]\s*\d+)*)\]")
 _ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|vs|al|cf|approx|ca|Dr|Fig|no|St|resp|incl|etc)\.|\b[A-Z]\.)$")
 # A sentence ends at . ! ? (with closing quotes and the markers that follow), before white space and a new start.
 _END = re.compile(r"[.!?…][\"'”’)\]]*(?:\s*\([^()]{0,160}\)[.]?)?(?:\s*\[\d+(?:\s*[,;]\s*\d+)*\])*[.]?(?=\s|$)")
@@ -36,7 +36,7 @@ def _split(line: str) -> list[str]:
     for match in _END.finditer(line):
         before = line[start : match.start() + 1]
         rest = line[match.end() :]
-        if _ABBREVIATION.search(before) and not _MARKER.search(match.group()):
+        if _ABBREVIATION.search(before) and not MARKER.search(match.group()):
             continue
         if rest and not _NEW_START.match(rest):
             continue
@@ -53,6 +53,6 @@ def _open_quote(text: str) -> bool:
 
 
 def _claim(text: str) -> Claim:
-    cited = [number for group in _MARKER.findall(text) for number in re.findall(r"\d+", group)]
-    bare = re.sub(r"\s+([.,;!?])", r"\1", _MARKER.sub("", text)).strip()
+    cited = [number for group in MARKER.findall(text) for number in re.findall(r"\d+", group)]
+    bare = re.sub(r"\s+([.,;!?])", r"\1", MARKER.sub("", text)).strip()
     return Claim(text, bare, tuple(dict.fromkeys(cited)))
