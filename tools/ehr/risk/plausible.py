@@ -24,7 +24,7 @@ class Variable:
 
 
 VARIABLES: dict[str, Variable] = {
-    "Age": Variable("age", "a", 15, 120),
+    "Age": Variable("age", "a", 0, 120),
     "Gender": Variable("sex (1 male, 0 female)", "", 0, 1),
     "Height": Variable("height", "cm", 100, 250),
     "Weight": Variable("weight", "kg", 20, 400),
