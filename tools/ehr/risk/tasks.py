@@ -59,7 +59,7 @@ class Rule(BaseModel):
 
 
 class Recipe(BaseModel):
-    """Settings of the gradient boosting: rounds, leaves, learning rate, share of columns, rows in a leaf."""
+    """Gradient boosting: rounds, leaves, learning rate, share of columns, rows in a leaf; and C of the logistic regression."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -68,6 +68,7 @@ class Recipe(BaseModel):
     rate: float = 0.03
     columns: float = 0.3
     min_leaf: int = 40
+    linear_c: float = 0.001
 
 
 class Task(BaseModel):
