@@ -57,6 +57,12 @@ def band_name(low: int, high: int) -> str:
     return f"<{high}" if low == 0 else f">={low}" if high >= 200 else f"{low}-{high - 1}"
 
 
+def by_age(y: Array, p: Array, age: Array) -> dict[str, float]:
+    """Observed over expected per band of age that has patients."""
+    masks = {band_name(low, high): (age >= low) & (age < high) for low, high in AGE_BANDS}
+    return {name: observed_expected(y[mine], p[mine]) for name, mine in masks.items() if mine.any()}
+
+
 @dataclass(frozen=True)
 class Scores:
     """What `ehr evaluate` prints; `abstained` are rows without an estimate, not in the other figures."""
@@ -94,13 +100,9 @@ def score(y: Array, p: Array, age: Array, patient: NDArray[np.int64], rounds: in
     """All figures of predictions `p`, shape (n,); NaN in `p` is an abstention."""
     there = ~np.isnan(p)
     y, q, age, patient = y[there], p[there], age[there], patient[there]
-    by_age = {}
-    for low, high in AGE_BANDS:
-        mine = (age >= low) & (age < high)
-        by_age[band_name(low, high)] = observed_expected(y[mine], q[mine]) if mine.any() else float("nan")
     return Scores(
         len(y), auroc(y, q), auroc_interval(y, q, patient, rounds), auprc(y, q), brier(y, q), ece(y, q),
-        observed_expected(y, q), by_age, int((~there).sum()),
+        observed_expected(y, q), by_age(y, q, age), int((~there).sum()),
     )  # fmt: skip
 
 
