@@ -90,7 +90,7 @@ def _settle(clause: str, route: Route, situation: Situation) -> str:
     if scores.get(OUTSIDE, 0.0) >= max(score for name, score in scores.items() if name != OUTSIDE):
         return OUTSIDE
     best = max((name for name in scores if name != OUTSIDE), key=lambda name: scores[name])
-    if best == "read_record" and "record" not in kinds and _is_general(clause):
+    if best in ("read_record", "predict_outcome") and "record" not in kinds and _is_general(clause):
         return "search_literature"
     if best == "grade_fractures" and _is_general(clause) and not slots.levels(clause):
         return "search_literature"
@@ -118,6 +118,8 @@ def _plan_clause(clause: str, tool: str, situation: Situation) -> Plan:
         return Plan(calls=(PlannedCall(tool, {"query": _resolved(clause, situation), **slots.years(clause)}),))
     if tool == "read_record":
         return _plan_record(clause, situation)
+    if tool == "predict_outcome":
+        return _plan_prediction(clause, situation)
     if tool == "grade_fractures":
         return _plan_grading(clause, situation)
     if tool == "show_image":
@@ -153,6 +155,20 @@ def _plan_record(clause: str, situation: Situation) -> Plan:
     if "patient" not in arguments and (patient := slots.record_question(situation.question).get("patient")):
         arguments["patient"] = patient
     return Plan(calls=(PlannedCall("read_record", arguments),))
+
+
+def _plan_prediction(clause: str, situation: Situation) -> Plan:
+    plan = _plan_record(clause, situation)
+    if not plan.calls:
+        return plan
+    read = plan.calls[0].arguments
+    longer = re.search(
+        r"\b(how long|length of stay|stay (?:in hospital|of|longer|more)|seven days|7 days)\b", clause, re.IGNORECASE
+    )
+    arguments: dict[str, JsonValue] = {"record": read["record"], "task": "los_over_7d" if longer else "icu_death"}
+    if "patient" in read:
+        arguments["patient"] = read["patient"]
+    return Plan(calls=(PlannedCall("predict_outcome", arguments),))
 
 
 def _plan_grading(clause: str, situation: Situation) -> Plan:

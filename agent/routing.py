@@ -40,6 +40,12 @@ _CUES: dict[str, tuple[tuple[str, float], ...]] = {
         (r"\b(show|display|draw|render|view|see|look at|picture|pull up|bring up|open|let me see|visuali[sz]e)\b", 0.25),
         (r"\b(slice|slices|montage|overlay|window|sagittal|coronal|axial|mid-?sagittal|projection|image of)\b", 0.25),
     ),
+    "predict_outcome": (
+        (r"\b(risk of|(?:patient(?:'s)?|her|his|their|the) risk|risk for (?:this|the|her|him)|risk score|prognos\w+|surviv\w+|mortality|predict\w*|"
+         r"probability|how likely|length of stay|stay (?:in hospital|longer|more))\b", 0.4),
+        (r"\b(she|he|her|his|this patient|the patient(?:'s)?|patient)\b", 0.12),
+        (r"\bhow long will\b", 0.3),
+    ),
     "read_record": (
         (r"\b(medicines?|medications?|meds|allerg\w+|record|history|labs?|creatinine|egfr|ha?emoglobin|vaccin\w*|immuni\w+|"
          r"diagnos\w+|comorbid\w+|problem list|prescri\w+|blood pressure|admitted|admissions?|bone density|"

@@ -162,5 +162,7 @@ def _limits(card: RiskCard) -> tuple[str, ...]:
     if card.missing:
         out.append(f"Not recorded in the first 48 h: {', '.join(card.missing)}.")
     if card.probability is not None:
-        out.append("Trained on one hospital, 2001 to 2008: calibration elsewhere is not known. Not for decisions about care.")
+        out.append(
+            "Trained on one hospital, 2001 to 2008: calibration elsewhere is not known. Not for decisions about care."
+        )
     return tuple(out)

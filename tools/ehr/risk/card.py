@@ -62,7 +62,9 @@ class RiskCard(BaseModel):
             lines.append(f"No estimate: {self.why}.")
         else:
             low, high = self.interval
-            lines.append(f"Estimate {100 * self.probability:.1f} % ({self.interval_method} {100 * low:.1f} to {100 * high:.1f} %)")
+            lines.append(
+                f"Estimate {100 * self.probability:.1f} % ({self.interval_method} {100 * low:.1f} to {100 * high:.1f} %)"
+            )
         lines.append(f"Base rate {100 * self.base_rate:.1f} % of {self.trained_n} stays in training")
         if self.subgroup_n is not None:
             lines.append(f"Age {self.subgroup}: n {self.subgroup_n}, observed/expected {self.subgroup_oe}")
@@ -83,7 +85,8 @@ def model_for(task: Task, weights: Path | None = None) -> Model:
     model = load_model(weights) if weights else shipped_model(task.name)
     if model is None:
         raise MissingRequirement(
-            f"A model for {task.name}", f"consilium ehr train --task {task.name} --data DIR --out WEIGHTS, then --weights WEIGHTS"
+            f"A model for {task.name}",
+            f"consilium ehr train --task {task.name} --data DIR --out WEIGHTS, then --weights WEIGHTS",
         )
     return model
 
@@ -129,9 +132,7 @@ def _missing(record: PatientRecord) -> tuple[str, ...]:
     known = record.known()
     have = {known.vocabulary[index] for index in np.unique(known.code)}
     pressure = {"MAP", "NIMAP", "SysABP", "NISysABP"} & have
-    return tuple(
-        VARIABLES[name].text for name in _CORE if name not in have and not (name in ("MAP", "NIMAP") and pressure)
-    )
+    return tuple(VARIABLES[name].text for name in _CORE if name not in have and not (name in ("MAP", "NIMAP") and pressure))
 
 
 def card_of_file(task_name: str, path: Path, weights: Path | None = None, patient: str | None = None) -> RiskCard:

@@ -67,7 +67,12 @@ def bundle() -> dict[str, object]:
                 "valueQuantity": {"value": round(float(value), digits), "unit": unit, "code": unit,
                                   "system": "http://unitsofmeasure.org"},
             })  # fmt: skip
-    return {"resourceType": "Bundle", "type": "collection", "meta": _TAG, "entry": [{"resource": item} for item in resources]}
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "meta": _TAG,
+        "entry": [{"resource": item} for item in resources],
+    }
 
 
 if __name__ == "__main__":

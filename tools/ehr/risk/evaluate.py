@@ -79,9 +79,7 @@ def held_out(patient: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def _refit(sample: Sample, mine: NDArray[np.bool_]) -> Model:
     part = _part(sample.table, mine)
-    return train(
-        sample.task.name, part, sample.y[mine], sample.age[mine], sample.rows.patient[mine], sample.task.recipe
-    )
+    return train(sample.task.name, part, sample.y[mine], sample.age[mine], sample.rows.patient[mine], sample.task.recipe)
 
 
 def _part(table: Table, mine: NDArray[np.bool_]) -> Table:

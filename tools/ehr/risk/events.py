@@ -43,9 +43,7 @@ class Events:
 
     def where(self, keep: NDArray[np.bool_]) -> Events:
         """The events of a mask of shape (n,); the vocabulary stays."""
-        return Events(
-            self.subject[keep], self.time[keep], self.code[keep], self.value[keep], self.vocabulary, self.rejected
-        )
+        return Events(self.subject[keep], self.time[keep], self.code[keep], self.value[keep], self.vocabulary, self.rejected)
 
     def until(self, moments: dict[int, np.datetime64]) -> Events:
         """What was known at each subject's moment: static events and those at or before it; other subjects go."""

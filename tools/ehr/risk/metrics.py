@@ -34,12 +34,16 @@ def auprc(y: Array, p: Array) -> float:
 
 
 def brier(y: Array, p: Array) -> float:
-    """Mean squared difference."""
+    """Mean squared difference; NaN of nothing."""
+    if not len(y):
+        return float("nan")
     return float(np.mean((y - p) ** 2))
 
 
 def ece(y: Array, p: Array, bins: int = 10) -> float:
     """Expected calibration error over bins of equal size (quantiles of p), Naeini et al., AAAI 2015."""
+    if not len(y):
+        return float("nan")
     groups = np.array_split(np.argsort(p, kind="stable"), bins)
     return float(sum(len(g) * abs(y[g].mean() - p[g].mean()) for g in groups if len(g)) / len(y))
 

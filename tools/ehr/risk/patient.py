@@ -113,7 +113,9 @@ def from_record(patient: Patient, entries: Sequence[Entry], handle: str) -> Pati
     stay = stays[-1]
     admitted = _seconds(stay.start.time)
     if stay.end.time and _seconds(stay.end.time) < admitted + np.timedelta64(48, "h"):
-        raise InputError("No estimate: the stay in intensive care lasted less than 48 h, and the models need the first 48 h.")
+        raise InputError(
+            "No estimate: the stay in intensive care lasted less than 48 h, and the models need the first 48 h."
+        )
     found = list(_static(patient, stay))
     warnings: list[str] = []
     for entry in entries:

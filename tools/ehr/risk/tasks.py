@@ -38,7 +38,9 @@ class Rule(BaseModel):
         """Where it holds, shape (m,); unknown values never do."""
         column = rows.outcomes.get(self.column)
         if column is None:
-            raise InputError(f"The task needs the outcome {self.column!r}; this set has {', '.join(rows.outcomes) or 'none'}.")
+            raise InputError(
+                f"The task needs the outcome {self.column!r}; this set has {', '.join(rows.outcomes) or 'none'}."
+            )
         out = ~np.isnan(column)
         for limit, compare in (
             (self.at_least, np.greater_equal),
