@@ -25,6 +25,7 @@ _REFERENT = re.compile(r"\b(it|them|this|that|these|those)\b", re.IGNORECASE)
 _LITERATURE = re.compile(
     r"\b(literature|papers?|stud(y|ies)|published|evidence|research|defin\w+|guidelines?)\b", re.IGNORECASE
 )
+_WHY = re.compile(r"\W*(and\s+|but\s+)?why\b(\s+(is|that|so)\b.*)?\W*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def make_plan(situation: Situation, router: Router) -> Plan:
     calls: list[PlannedCall] = []
     asks: list[Plan] = []
     for clause, route in zip(clauses, router.route(clauses), strict=True):
+        if calls and calls[-1].tool == "predict_outcome" and _WHY.fullmatch(clause):
+            continue  # the card already says what moved the estimate
         plan = _plan_clause(clause, _settle(clause, route, situation), situation)
         calls += [call for call in plan.calls if call not in calls]
         if plan.reply:

@@ -35,9 +35,10 @@ SPEC = ToolSpec(
     name="predict_outcome",
     version="1",
     description=(
-        "Estimates the risk of death in hospital, or of a stay of more than 7 days, for an adult after 48 h in intensive care, "
-        "from the attached health record. Gives a calibrated probability, its interval, the base rate, the patient's subgroup, "
-        "the events that drove it, and what is missing; gives no estimate for a patient unlike those it was trained on."
+        "Estimates the risk of death in hospital, or of a stay of more than 7 days, for an adult after 48 h in intensive "
+        "care, from the attached health record. Gives a calibrated probability, its interval, the base rate, the patient's "
+        "subgroup, the events that drove it, and what is missing; gives no estimate for a patient unlike those it was "
+        "trained on."
     ),
     params=PredictOutcomeParams,
     examples=(
@@ -62,7 +63,9 @@ SPEC = ToolSpec(
             "PhysioNet/CinC Challenge 2012, sets a and b: 8,000 stays of adults of at least 48 h in four ICU types of one "
             "hospital in the USA, 2001 to 2008 (Silva et al., Comput Cardiol 2012;39:245-248)."
         ),
-        performance="Cross-validated by patient: AUROC 0.876 (0.866 to 0.885) for icu_death, 0.760 (0.750 to 0.770) for los_over_7d.",
+        performance=(
+            "Cross-validated by patient: AUROC 0.876 (0.866 to 0.885) for icu_death, 0.760 (0.750 to 0.770) for los_over_7d."
+        ),
         intended_use="Research, beside a clinician: a second look at the recorded first 48 h of a stay in intensive care.",
         known_failures=(
             "Other hospitals, countries and years: calibration is not known there.",

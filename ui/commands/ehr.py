@@ -94,8 +94,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         bands = ", ".join(f"{band} {value:.2f}" for band, value in s.oe_by_age.items())
         low, high = s.auroc_ci
         print(
-            f"{name:28} {s.auroc:6.3f} {low:7.3f}-{high:.3f}   {s.auprc:6.3f} {s.brier:6.4f} {s.ece:6.3f} {s.oe:5.2f}  {bands}"
-            f"  (n {s.n}, no estimate {s.abstained})"
+            f"{name:28} {s.auroc:6.3f} {low:7.3f}-{high:.3f}   {s.auprc:6.3f} {s.brier:6.4f} {s.ece:6.3f} {s.oe:5.2f}"
+            f"  {bands}  (n {s.n}, no estimate {s.abstained})"
         )
     return 0
 

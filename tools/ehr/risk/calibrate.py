@@ -112,7 +112,8 @@ def venn_abers(z: Array, y: Array, points: int = _GRID) -> tuple[list[float], li
         pick = np.random.default_rng(0).choice(len(z), 20000, replace=False)
         z, y = z[pick], y[pick]
     grid = np.unique(np.quantile(z, np.linspace(0, 1, points)))
-    low, high = [], []
+    low: list[float] = []
+    high: list[float] = []
     for score in grid:
         for label, out in ((0.0, low), (1.0, high)):
             model = IsotonicRegression(out_of_bounds="clip").fit(np.append(z, score), np.append(y, label))

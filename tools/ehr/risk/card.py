@@ -1,4 +1,4 @@
-"""The risk card of one patient: calibrated probability, interval, base rate, subgroup, drivers as events, what is missing."""
+"""The risk card of one patient: probability, interval, base rate, subgroup, drivers as events, what is missing."""
 
 from __future__ import annotations
 

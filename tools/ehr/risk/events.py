@@ -22,8 +22,8 @@ STATIC = np.datetime64("NaT", "s")
 class Events:
     """n events, sorted by subject and then time (static ones first). All arrays have shape (n,).
 
-    `code` indexes `vocabulary`; `value` is NaN where the event has no number. `rejected` counts, per reason, values that were
-    read and not used.
+    `code` indexes `vocabulary`; `value` is NaN where the event has no number. `rejected` counts, per reason, values that
+    were read and not used.
     """
 
     subject: NDArray[np.int64]

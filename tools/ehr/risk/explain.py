@@ -1,6 +1,6 @@
 """What drove an estimate, as events: contributions per variable, and the rows of the record behind them.
 
-Boosting: exact path-dependent TreeSHAP (Lundberg et al., Nat Mach Intell 2020). Logistic part: weight times standardised value.
+Boosting: path-dependent TreeSHAP (Lundberg et al., Nat Mach Intell 2020). Logistic part: weight times standardised value.
 Both are in log-odds before calibration; the contributions of features are summed over the variables that they read.
 """
 
@@ -34,7 +34,7 @@ def contributions(model: Model, table: Table) -> NDArray[np.float64]:
     parts = z * np.array(linear.weights)
     own = parts[:, :width].copy()
     own[:, linear.flags] += parts[:, width:]
-    return (1 - meta.mix) * trees + meta.mix * own
+    return np.asarray((1 - meta.mix) * trees + meta.mix * own)
 
 
 def drivers(model: Model, table: Table, events: Events, most: int = 6) -> list[Driver]:

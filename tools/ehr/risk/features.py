@@ -102,7 +102,7 @@ class _Groups:
         self.group = np.repeat(np.arange(len(self.keys)), self.count)
 
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(self.group, weights=values, minlength=len(self.keys))
+        return np.asarray(np.bincount(self.group, weights=values, minlength=len(self.keys)), dtype=np.float64)
 
     def statistics(self) -> dict[str, NDArray[np.float64]]:
         """By name of `SERIES`, arrays of shape (groups,)."""

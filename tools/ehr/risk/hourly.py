@@ -1,9 +1,11 @@
-"""Features at every hour of a stay: last value, its age, count, range so far and change over a window. Causal by construction.
+"""Features at every hour of a stay: last value, its age, count, range so far, change over a window. Causal by construction.
 
 Each row reads only events at or before its own moment; values are carried forward within a subject.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +89,6 @@ def _series(
 def _running(grid: NDArray[np.float64], start: NDArray[np.intp], function: np.ufunc) -> NDArray[np.float64]:
     out = np.empty_like(grid)
     edges = np.append(np.unique(start), len(grid))
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges.tolist()):
         out[low:high] = function.accumulate(grid[low:high])
     return out

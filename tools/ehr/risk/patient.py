@@ -1,4 +1,4 @@
-"""One patient as events for the ICU models: from a FHIR record or a text record of PhysioNet 2012, each event with its source.
+"""One patient as events for the ICU models, from FHIR or a text record of PhysioNet 2012, each event with its source.
 
 FHIR: the stay is the last encounter in intensive care; LOINC codes name the variables; units are converted where the table
 knows them and refused with a warning where not.
@@ -34,7 +34,8 @@ LOINC: dict[str, str] = {
 }  # fmt: skip
 _SAME = {
     "mg/dl": "mg/dL", "g/dl": "g/dL", "mm[hg]": "mmHg", "mmhg": "mmHg", "meq/l": "mmol/L", "mmol/l": "mmol/L", "u/l": "U/L",
-    "iu/l": "U/L", "%": "%", "/min": "/min", "{beats}/min": "/min", "bpm": "/min", "per minute": "/min", "breaths/min": "/min", "cel": "Cel",
+    "iu/l": "U/L", "%": "%", "/min": "/min", "{beats}/min": "/min", "bpm": "/min",
+    "per minute": "/min", "breaths/min": "/min", "cel": "Cel",
     "°c": "Cel", "c": "Cel", "10*3/ul": "10*3/uL", "k/ul": "10*3/uL", "10*9/l": "10*3/uL", "kg": "kg", "cm": "cm",
     "ml": "mL", "ug/l": "ug/L", "ng/ml": "ug/L", "{score}": "", "1": "", "[ph]": "", "beats/minute": "/min",
     "breaths/minute": "/min", "degc": "Cel", "": "",
@@ -42,7 +43,8 @@ _SAME = {
 _CONVERT: dict[tuple[str, str], tuple[float, float]] = {
     ("Creatinine", "umol/l"): (1 / 88.42, 0), ("Bilirubin", "umol/l"): (1 / 17.1, 0), ("Glucose", "mmol/l"): (18.016, 0),
     ("BUN", "mmol/l"): (2.801, 0), ("Albumin", "g/l"): (0.1, 0), ("Temp", "[degf]"): (5 / 9, -160 / 9),
-    ("Lactate", "mg/dl"): (1 / 9.008, 0), ("Mg", "mg/dl"): (0.4114, 0), ("FiO2", "%"): (0.01, 0), ("PaO2", "kpa"): (7.5006, 0),
+    ("Lactate", "mg/dl"): (1 / 9.008, 0), ("Mg", "mg/dl"): (0.4114, 0), ("FiO2", "%"): (0.01, 0),
+    ("PaO2", "kpa"): (7.5006, 0),
     ("PaCO2", "kpa"): (7.5006, 0), ("Height", "m"): (100, 0), ("Weight", "[lb_av]"): (0.4536, 0), ("Urine", "l"): (1000, 0),
     ("TroponinI", "ng/l"): (0.001, 0), ("TroponinT", "ng/l"): (0.001, 0), ("HCT", "1"): (100, 0),
 }  # fmt: skip
@@ -82,7 +84,8 @@ def from_text(path: Path) -> PatientRecord:
         when = "" if np.isnat(time) else f" at {minute // 60:02}:{minute % 60:02} after admission"
         sources[_key(name, time, value)] = RecordEvent(
             time=None, code=name, system="PhysioNet 2012", text=text, value=value, unit=unit, category="observation",
-            source=f"line {name} {minute // 60:02}:{minute % 60:02}", statement=f"{text} was {value:g} {unit}".strip() + f"{when}.",
+            source=f"line {name} {minute // 60:02}:{minute % 60:02}",
+            statement=f"{text} was {value:g} {unit}".strip() + f"{when}.",
         )  # fmt: skip
     return PatientRecord(events, _at_48h(ANCHOR), sources, _refused(events))
 
@@ -114,7 +117,7 @@ def from_record(patient: Patient, entries: Sequence[Entry], handle: str) -> Pati
     admitted = _seconds(stay.start.time)
     if stay.end.time and _seconds(stay.end.time) < admitted + np.timedelta64(48, "h"):
         raise InputError(
-            "No estimate: the stay in intensive care lasted less than 48 h, and the models need the first 48 h."
+            "No estimate: the stay in intensive care was shorter than 48 h, and the models need the first 48 h."
         )
     found = list(_static(patient, stay))
     warnings: list[str] = []

@@ -179,9 +179,7 @@ def _times(column: NDArray[np.str_]) -> NDArray[np.datetime64]:
         try:
             moment = np.datetime64(str(text).strip().replace(" ", "T").removesuffix("Z"), "s")
         except ValueError as error:
-            raise FileError(
-                f"Row {index + 2}: {str(text)[:40]!r} is not a time; ISO 8601 without offset is read."
-            ) from error
+            raise FileError(f"Row {index + 2}: {str(text)[:40]!r} is not a time (ISO 8601 without offset).") from error
         out[index] = moment
     return out
 

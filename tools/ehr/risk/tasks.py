@@ -61,7 +61,7 @@ class Rule(BaseModel):
 
 
 class Recipe(BaseModel):
-    """Gradient boosting: rounds, leaves, learning rate, share of columns, rows in a leaf; and C of the logistic regression."""
+    """Gradient boosting: rounds, leaves, learning rate, share of columns, rows in a leaf; C of the logistic regression."""
 
     model_config = ConfigDict(extra="forbid")
 

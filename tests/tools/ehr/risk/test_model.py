@@ -24,7 +24,7 @@ KEYS = ["n", "auroc", "auroc_ci", "auprc", "brier", "ece", "oe", "oe_by_age", "a
 def test_auroc_and_auprc_agree_with_scikit_learn() -> None:
     random = np.random.default_rng(0)
     y = (random.uniform(size=400) < 0.3).astype(float)
-    p = np.round(np.clip(0.3 * y + random.uniform(size=400) * 0.7, 0, 1), 2)
+    p = np.round(np.clip(0.3 * y + random.uniform(size=400) * 0.7, 0, 1), 2).astype(np.float64)
     assert auroc(y, p) == pytest.approx(roc_auc_score(y, p))
     assert auprc(y, p) == pytest.approx(average_precision_score(y, p))
 
