@@ -43,7 +43,7 @@ def read_folder(folder: Path, mapping: Path | None = None) -> Cohort:
 
 def _known_table(folder: Path) -> Mapping | None:
     for mapping in shipped_mappings():
-        if (folder / mapping.file).exists():
+        if any((folder / name).exists() for name in mapping.names):
             return mapping
     return None
 

@@ -67,6 +67,10 @@ def by_age(y: Array, p: Array, age: Array) -> dict[str, float]:
     return {name: observed_expected(y[mine], p[mine]) for name, mine in masks.items() if mine.any()}
 
 
+def _all_bands(found: dict[str, float]) -> dict[str, float]:
+    return {name: found.get(name, float("nan")) for name in (band_name(low, high) for low, high in AGE_BANDS)}
+
+
 @dataclass(frozen=True)
 class Scores:
     """What `ehr evaluate` prints; `abstained` are rows without an estimate, not in the other figures."""
@@ -106,7 +110,7 @@ def score(y: Array, p: Array, age: Array, patient: NDArray[np.int64], rounds: in
     y, q, age, patient = y[there], p[there], age[there], patient[there]
     return Scores(
         len(y), auroc(y, q), auroc_interval(y, q, patient, rounds), auprc(y, q), brier(y, q), ece(y, q),
-        observed_expected(y, q), by_age(y, q, age), int((~there).sum()),
+        observed_expected(y, q), _all_bands(by_age(y, q, age)), int((~there).sum()),
     )  # fmt: skip
 
 

@@ -250,7 +250,7 @@ def _population(table: Table, age: Array) -> Population:
     there = age[~np.isnan(age)]
     return Population(
         age=(float(there.min()), float(there.max())) if len(there) else (0.0, 200.0),
-        min_variables=int(np.clip(np.percentile(seen, 0.1), min(6, np.median(seen) // 2), 8)),
+        min_variables=int(np.clip(np.percentile(seen, 0.1), min(6, np.percentile(seen, 1)), 8)),
         allowed=allowed,
         low=[float(f"{value:.6g}") for value in low],
         high=[float(f"{value:.6g}") for value in high],

@@ -30,6 +30,7 @@ class Mapping(BaseModel):
 
     name: str
     file: str
+    also: tuple[str, ...] = ()
     subject: str
     patient: str = ""
     time: str = ""
@@ -42,6 +43,11 @@ class Mapping(BaseModel):
     values: dict[str, dict[str, float]] = {}
     outcomes: dict[str, str] = {}
     history: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that the table's file may have."""
+        return (self.file, *self.also)
 
 
 def load_mapping(path: Path) -> Mapping:
@@ -65,7 +71,9 @@ def shipped_mappings() -> tuple[Mapping, ...]:
 
 def read_table(folder: Path, mapping: Mapping) -> Cohort:
     """Read the table that a mapping describes."""
-    path = folder / mapping.file if folder.is_dir() else folder
+    path = next((folder / name for name in mapping.names if (folder / name).exists()), folder)
+    if path.is_dir():
+        raise FileError(f"{folder.name!r} holds no {' or '.join(mapping.names)}, which the mapping {mapping.name} reads.")
     table = _strings(path)
     wanted = {mapping.subject, *mapping.numeric, *mapping.categorical, *mapping.diagnoses}
     absent = sorted(name for name in wanted if name and name not in table)
