@@ -41,7 +41,7 @@ _CUES: dict[str, tuple[tuple[str, float], ...]] = {
         (r"\b(slice|slices|montage|overlay|window|sagittal|coronal|axial|mid-?sagittal|projection|image of)\b", 0.25),
     ),
     "predict_outcome": (
-        (r"\b(risk of|(?:patient(?:'s)?|her|his|their|the) risk|risk for (?:this|the|her|him)|risk score|prognos\w+|surviv\w+|mortality|predict\w*|"
+        (r"\b(risk of (?:death|dying|mortality|a long)|(?:patient(?:'s)?|her|his|their) risk|risk for (?:this|the|her|him)|risk score|prognos\w+|surviv\w+|mortality|predict\w*|"
          r"probability|how likely|length of stay|stay (?:in hospital|longer|more))\b", 0.4),
         (r"\b(she|he|her|his|this patient|the patient(?:'s)?|patient)\b", 0.12),
         (r"\bhow long will\b", 0.3),

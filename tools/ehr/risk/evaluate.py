@@ -61,7 +61,9 @@ def evaluate(sample: Sample, model: Model | None) -> Evaluation:
             scores = _scored(sample, predict(model, sample.table, sample.age), fresh)
             left = int((~fresh).sum())
             also = f"; {left} rows of its training patients were left out" if left else ""
-            return Evaluation(scores, f"{name}: a trained model (the shipped one unless --weights) on patients it has not seen{also}")
+            return Evaluation(
+                scores, f"{name}: a trained model (the shipped one unless --weights) on patients it has not seen{also}"
+            )
     held = held_out(sample.rows.patient)
     refit = _refit(sample, ~held)
     note = f"{name}: trained on 70 % of the patients of this folder, evaluated on the other 30 %"
