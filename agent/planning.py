@@ -16,7 +16,7 @@ from core.types import Artifact
 _MAX_VOLUMES = 3
 _SHORT = 4
 """A clause of so few words is what its one cue word says: "grade it", "last creatinine?"."""
-_SURELY_OUTSIDE = 0.6
+_SURELY_OUTSIDE = 0.5
 """Below this a question about the world goes to the search, whose relevance gate can still find nothing."""
 _FOLLOW_UP = re.compile(
     r"^\W*(and|what about|how about|now|also|same|no\b|not|instead|i meant|actually|sorry|rather|ok(ay)?,? (and|now)|then)\b|"
@@ -32,6 +32,7 @@ _REFERENT = re.compile(r"\b(it|them|this|that|these|those)\b", re.IGNORECASE)
 _LITERATURE = re.compile(
     r"\b(literature|papers?|stud(y|ies)|published|evidence|research|defin\w+|guidelines?)\b", re.IGNORECASE
 )
+_WHY = re.compile(r"\W*(and\s+|but\s+)?why\b(\s+(is|that|so)\b.*)?\W*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ def make_plan(situation: Situation, router: Router) -> Plan:
     calls: list[PlannedCall] = []
     asks: list[Plan] = []
     for clause, route in zip(clauses, router.route(clauses), strict=True):
+        if calls and calls[-1].tool == "predict_outcome" and _WHY.fullmatch(clause):
+            continue  # the card already says what moved the estimate
         plan = _plan_clause(clause, _settle(clause, route, situation), situation)
         calls += [call for call in plan.calls if call not in calls]
         if plan.reply:
@@ -100,11 +103,11 @@ def _settle(clause: str, route: Route, situation: Situation) -> str:
     named = [tool for tool in route.probabilities if cued(tool, clause)]
     if named == ["read_record"] and "record" in kinds and not _is_general(clause):
         return "read_record"
-    if len(named) == 1 and len(clause.split()) <= _SHORT:
+    if len(named) == 1 and len(clause.split()) <= _SHORT and not _is_general(clause):
         return named[0]
     if route.tool == OUTSIDE and route.probabilities[OUTSIDE] < _SURELY_OUTSIDE and _is_general(clause):
         return "search_literature"
-    if route.tool == "read_record" and "record" not in kinds and _is_general(clause):
+    if route.tool in ("read_record", "predict_outcome") and "record" not in kinds and _is_general(clause):
         return "search_literature"
     return route.tool
 
@@ -126,6 +129,8 @@ def _plan_clause(clause: str, tool: str, situation: Situation) -> Plan:
         return Plan(calls=(PlannedCall(tool, {"query": _resolved(clause, situation), **slots.years(clause)}),))
     if tool == "read_record":
         return _plan_record(clause, situation)
+    if tool == "predict_outcome":
+        return _plan_prediction(clause, situation)
     if tool == "grade_fractures":
         return _plan_grading(clause, situation)
     if tool == "show_image":
@@ -161,6 +166,20 @@ def _plan_record(clause: str, situation: Situation) -> Plan:
     if "patient" not in arguments and (patient := slots.record_question(situation.question).get("patient")):
         arguments["patient"] = patient
     return Plan(calls=(PlannedCall("read_record", arguments),))
+
+
+def _plan_prediction(clause: str, situation: Situation) -> Plan:
+    plan = _plan_record(clause, situation)
+    if not plan.calls:
+        return plan
+    read = plan.calls[0].arguments
+    longer = re.search(
+        r"\b(how long|length of stay|stay (?:in hospital|of|longer|more)|seven days|7 days)\b", clause, re.IGNORECASE
+    )
+    arguments: dict[str, JsonValue] = {"record": read["record"], "task": "los_over_7d" if longer else "icu_death"}
+    if "patient" in read:
+        arguments["patient"] = read["patient"]
+    return Plan(calls=(PlannedCall("predict_outcome", arguments),))
 
 
 def _plan_grading(clause: str, situation: Situation) -> Plan:

@@ -47,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_index(commands)
     _add_text(commands)
     _add_eval(commands)
+    _add_ehr(commands)
     _add_doctor(commands)
     return parser
 
@@ -165,6 +166,37 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     crashes.add_argument("--rounds", type=int, default=50, metavar="N", help="kills (default 50)")
     crashes.add_argument("--seed", type=int, default=1, metavar="S")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
+
+
+def _add_ehr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ehr = commands.add_parser("ehr", help="prediction from health records")
+    actions = ehr.add_subparsers(required=True, metavar="ACTION")
+    importing = _ehr_action(actions, "import", "read a set and write it as MEDS Parquet")
+    importing.add_argument("data", metavar="DIR")
+    importing.add_argument("--out", required=True, metavar="F.parquet")
+    _ehr_action(actions, "tasks", "list the tasks")
+    training = _ehr_action(actions, "train", "train the default model of a task on a folder")
+    training.add_argument("--out", required=True, metavar="DIR", help="where to write model.json and trees.txt")
+    evaluating = _ehr_action(actions, "evaluate", "evaluate on patients the model has not seen")
+    predicting = _ehr_action(actions, "predict", "the risk card of one patient")
+    predicting.add_argument("record", metavar="RECORD", help="FHIR JSON, or RECORDID.txt of PhysioNet 2012")
+    predicting.add_argument("--patient", metavar="ID", help="which patient of a record with several")
+    for action in (training, evaluating):
+        action.add_argument("--data", required=True, metavar="DIR", help="the set, in its original layout or as Parquet")
+    for action in (training, evaluating, predicting):
+        action.add_argument("--task", required=True, metavar="T", help="a task's name, or a YAML file")
+    for action in (evaluating, predicting):
+        action.add_argument("--weights", metavar="DIR", help="a model written by `ehr train` instead of the shipped one")
+    for action in (importing, training, evaluating):
+        action.add_argument("--mapping", metavar="M.yaml", help="what the columns of a table mean")
+
+
+def _ehr_action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
+) -> argparse.ArgumentParser:
+    parser = _command(actions, name, text, module="ehr")
+    parser.set_defaults(action=name)
+    return parser
 
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

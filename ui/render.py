@@ -18,6 +18,7 @@ _TOOL_WORDS = {
     "show_image": "Drawing the image",
     "search_literature": "Searching the literature",
     "read_record": "Reading the record",
+    "predict_outcome": "Estimating the risk",
 }
 _OPEN_LIMITS = 2
 _KIND_WORDS = {"radiograph": "X-ray", "cine": "image series", "image": "picture"}

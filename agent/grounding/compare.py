@@ -74,7 +74,7 @@ def _levels_ids_dates(said: Facts, source: Sequence[Facts]) -> Fault | None:
             return verdict, f"{name} is not whom or what the source is about"
     dates = {date for facts in source for date in facts.dates}
     for date in sorted(said.dates):
-        if not any(other.startswith(date) or date.startswith(other) and len(other) > 4 for other in dates):
+        if not any(other.startswith(date) or (date.startswith(other) and len(other) > 4) for other in dates):
             others = [other for other in said.dates if other != date and other in dates]
             if not others:
                 return "contradicted" if dates else "not_supported", f"date {date} is not in the source"

@@ -22,7 +22,7 @@ from agent.grounding.lexicon import (
 from agent.grounding.quantities import Quantity, prepare, quantities_of
 
 _LEVEL = re.compile(r"\b([CTLS])(\d{1,2})(?:\s?[-–/]\s?([CTLS]?)(\d{1,2}))?\b")
-_LEVEL_WORDS = re.compile(r"\b(cervical|thoracic|lumbar|sacral) vertebra (\d{1,2})\b|\b(first|second|third|fourth|fifth) (cervical|thoracic|lumbar)\b", re.I)  # fmt: skip  # noqa: E501
+_LEVEL_WORDS = re.compile(r"\b(cervical|thoracic|lumbar|sacral) vertebra (\d{1,2})\b|\b(first|second|third|fourth|fifth) (cervical|thoracic|lumbar)\b", re.I)  # fmt: skip
 _ORDER = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
 _MONTHS = "january february march april may june july august september october november december".split()  # noqa: SIM905
 _MONTH = r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
@@ -35,9 +35,9 @@ _DATES = (
     (re.compile(r"(?:\b(?:in|since|until|by|of|during|from|year)\s|\()((?:19|20)\d{2})\b(?!\s*(?:%|mg|patients|adults|women|men|people|children))", re.I), "y"),
 )  # fmt: skip
 _QUOTED = re.compile(r"“([^”]{3,})”|\"([^\"]{3,})\"")
-_ID = re.compile(r"\b(?=[A-Za-z-]*\d)(?:[A-Z]{1,4}-?\d{3,}[A-Z\d-]*|MRN[:#\s]*\d+|[Pp]atient\s(?:no\.?\s|#|ID:?\s)?\w*\d\w*|(?:ct|mr|xray|record|mask)\d+)\b")  # fmt: skip  # noqa: E501
-_NAME = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?\s+([A-Z][\w'’-]+)|\b[Pp]atient\s+([A-Z][a-z]+(?:\s[A-Z][a-z]+)?)\b|\b([A-Z][a-z]+\s[A-Z][a-z]+)['’]s\b")  # fmt: skip  # noqa: E501
-_REFERENCE = re.compile(r"\bPMID:?\s?\d+|\b10\.\d{4,}/\S+|\bNCT\d{8}|\b[A-Z][\w'’-]+ et al\.?,?\s*\(?\d{4}\)?|https?://\S+|\bPMC\d+|\(?\b[A-Z][a-z]+ (?:and|&) [A-Z][a-z]+,? \(?(?:19|20)\d\d\)")  # fmt: skip  # noqa: E501
+_ID = re.compile(r"\b(?=[A-Za-z-]*\d)(?:[A-Z]{1,4}-?\d{3,}[A-Z\d-]*|MRN[:#\s]*\d+|[Pp]atient\s(?:no\.?\s|#|ID:?\s)?\w*\d\w*|(?:ct|mr|xray|record|mask)\d+)\b")  # fmt: skip
+_NAME = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?\s+([A-Z][\w'’-]+)|\b[Pp]atient\s+([A-Z][a-z]+(?:\s[A-Z][a-z]+)?)\b|\b([A-Z][a-z]+\s[A-Z][a-z]+)['’]s\b")  # fmt: skip
+_REFERENCE = re.compile(r"\bPMID:?\s?\d+|\b10\.\d{4,}/\S+|\bNCT\d{8}|\b[A-Z][\w'’-]+ et al\.?,?\s*\(?\d{4}\)?|https?://\S+|\bPMC\d+|\(?\b[A-Z][a-z]+ (?:and|&) [A-Z][a-z]+,? \(?(?:19|20)\d\d\)")  # fmt: skip
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+(?=[A-Z\d“\"(])|\n+")
 _SPLIT = re.compile(
     r";\s|\bbut\b|\bhowever\b|\balthough\b|\bwhereas\b|\bwhile\b|\bthough\b|\byet\b|(?=\band (?:no|not)\b)", re.I
@@ -234,7 +234,7 @@ def _parts(sentence: str) -> list[str]:
 
 def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause:
     words = _words(text)
-    tokens = _tokens(re.sub(r"\b(?:over|above|below|under|less than|more than|fewer than|lower than|or higher|or lower|or more|or less|higher than)(?=\s+\d|\s*[)]|\s+(?:\w+\s)?$)|\b(?:grade \d+|\d+) or (?:higher|more|lower|less)", " ", text))  # fmt: skip  # noqa: E501
+    tokens = _tokens(re.sub(r"\b(?:over|above|below|under|less than|more than|fewer than|lower than|or higher|or lower|or more|or less|higher than)(?=\s+\d|\s*[)]|\s+(?:\w+\s)?$)|\b(?:grade \d+|\d+) or (?:higher|more|lower|less)", " ", text))  # fmt: skip
     short = len(words) < 3 or bool(re.search(r"\b(?:did|was|were|is|are|had) not\s*[.,]?\s*$", text))
     left, _, right = _than(text)
     return Clause(
@@ -254,7 +254,7 @@ def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause
 
 def _than(text: str) -> tuple[frozenset[str], bool, frozenset[str]]:
     match = re.search(r"\b(?:than(?! \d)|versus|vs\.?|compared (?:with|to)|relative to|rather than)\b", text, re.I)
-    if match is None or re.search(r"\d\s*%?\s*$", text[: match.start()]) and match.group().lower() != "compared with":
+    if match is None or (re.search(r"\d\s*%?\s*$", text[: match.start()]) and match.group().lower() != "compared with"):
         return frozenset(), False, frozenset()
     left, right = _words(text[: match.start()]), _words(re.split(r"[,(;]", text[match.end() :])[0])
     if not left - right:  # "Compared with B, A ..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ from agent.events import StepFinished, TurnDone
 from core.errors import InputError, UnknownConversation
 from core.settings import load_settings
 from core.types import Turn
+from tools.ehr import predict_outcome
 
 ME, OTHER = "me", "other"
 
@@ -98,6 +100,22 @@ def test_the_memory_stays_small(assistant: Assistant, spine: list[Path]) -> None
         turn = ask(assistant, conversation, f"show slice {10 + number} of ct1")
         assert turn.calls[0].status == "done"
     assert (load_settings().home / "checkpoints.sqlite").stat().st_size < 1_000_000
+
+
+def test_a_question_of_risk_gets_the_card_and_no_number_of_its_own(assistant: Assistant) -> None:
+    conversation = assistant.new_conversation(ME)
+    assistant.attach(ME, conversation, [Path(predict_outcome.__file__).with_name("demo_icu_patient.json")])
+    events = list(assistant.ask(ME, conversation, "What is the risk for this patient and why?"))
+    turn = events[-1].turn if isinstance(events[-1], TurnDone) else None
+    assert turn is not None
+    assert turn.answer is not None
+    assert [call.name for call in turn.calls] == ["predict_outcome"]
+    assert all(sentence.evidence and sentence.verdict == "supported" for sentence in turn.answer.sentences)
+    held = " ".join(item.model_dump_json() for item in turn.evidence)
+    words = re.sub(r"\[\d+\]", "", turn.answer.text)
+    numbers = re.findall(r"\d+(?:\.\d+)?", words)
+    assert len(numbers) > 8
+    assert all(number in held for number in numbers)
 
 
 def test_an_empty_question_is_refused(assistant: Assistant) -> None:

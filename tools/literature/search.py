@@ -57,6 +57,8 @@ _SPEC = ToolSpec(
         "which models read electronic health records as text",
         "recent publications on diffusion models in radiology",
         "why are bone windows wide",
+        "What is a voxel?",
+        "in which unit is CT density measured",
     ),
     card=Card(
         method="BM25 and sentence-vector search fused by reciprocal rank; a passage is shown only when it is near the "

@@ -1,0 +1,101 @@
+"""A folder becomes a cohort: the set is recognised by its layout. And a cohort becomes features for a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import FileError, InputError
+from tools.ehr.risk.cohort import Cohort, Rows
+from tools.ehr.risk.events import Events
+from tools.ehr.risk.features import Table, stay_features
+from tools.ehr.risk.hourly import hourly_features
+from tools.ehr.risk.physionet import is_2012, is_2019, read_2012, read_2019
+from tools.ehr.risk.tables import Mapping, load_mapping, read_meds, read_table, shipped_mappings
+from tools.ehr.risk.tasks import Task, labelled
+
+
+def read_folder(folder: Path, mapping: Path | None = None) -> Cohort:
+    """Read whatever the folder holds: PhysioNet 2012 or 2019, a mapped table, or MEDS.
+
+    Raises:
+        FileError: it holds none of them.
+    """
+    if not folder.exists():
+        raise FileError(f"{folder.name!r} is not there.")
+    if mapping is not None:
+        return read_table(folder, load_mapping(mapping))
+    if folder.is_dir() and is_2012(folder):
+        return read_2012(folder)
+    if folder.is_dir() and is_2019(folder):
+        return read_2019(folder)
+    table = _known_table(folder)
+    if table is not None:
+        return read_table(folder, table)
+    if folder.suffix == ".parquet" or any(folder.rglob("*.parquet")):
+        return read_meds(folder)
+    known = "set-x/*.txt, *.psv, MEDS Parquet, or " + ", ".join(m.file for m in shipped_mappings())
+    raise FileError(f"{folder.name!r} holds none of the layouts that are known: {known}. A mapping file reads other tables.")
+
+
+def _known_table(folder: Path) -> Mapping | None:
+    for mapping in shipped_mappings():
+        if any((folder / name).exists() for name in mapping.names):
+            return mapping
+    return None
+
+
+def age_of(events: Events, rows: Rows) -> NDArray[np.float64]:
+    """Age in years per row, NaN where the record does not have it."""
+    out = np.full(len(rows), np.nan)
+    if "Age" not in events.vocabulary:
+        return out
+    mine = events.where(events.code == events.vocabulary.index("Age"))
+    if not len(mine):
+        return out
+    place = np.clip(np.searchsorted(mine.subject, rows.subject), 0, len(mine) - 1)
+    return np.where(mine.subject[place] == rows.subject, mine.value[place], np.nan)
+
+
+def features_for(task: Task, events: Events, rows: Rows) -> Table:
+    """The features that the task's models read; nothing after a row's moment is looked at."""
+    if task.hourly:
+        return hourly_features(events, rows, task.window_hours)
+    return stay_features(events, rows, task.window_hours)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A task on a set, ready for training or evaluation. All have the same number of rows."""
+
+    task: Task
+    cohort: Cohort
+    rows: Rows
+    table: Table
+    y: NDArray[np.float64]
+    age: NDArray[np.float64]
+
+
+def sample(task: Task, cohort: Cohort) -> Sample:
+    """Label the rows and build their features.
+
+    Raises:
+        InputError: the set has no outcomes for the task, or no rows are left.
+    """
+    part = labelled(task, cohort)
+    if not len(part.rows):
+        raise InputError(f"{task.name}: no patient of this set fits the task ({task.cohort}) and has a known outcome.")
+    table = features_for(task, cohort.events, part.rows)
+    return Sample(task, cohort, part.rows, _drop_rare(table), part.y, age_of(cohort.events, part.rows))
+
+
+def _drop_rare(table: Table, least: int = 40) -> Table:
+    """Without flags that fewer than `least` rows have; a small set keeps all, for the model aligns by name."""
+    if len(table.x) < 2000:
+        return table
+    there = np.isfinite(table.x) & (table.x != 0)
+    keep = np.flatnonzero(there.sum(axis=0) >= least)
+    return Table(table.x[:, keep], tuple(table.names[i] for i in keep), tuple(table.codes[i] for i in keep))

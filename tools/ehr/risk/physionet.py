@@ -1,0 +1,171 @@
+"""PhysioNet/CinC Challenges 2012 (48 h of ICU stays) and 2019 (hourly, sepsis), in their original layout or as Parquet.
+
+2012: `set-x/RECORDID.txt` with lines `hh:mm,Parameter,Value`, `Outcomes-x.txt` beside the folders. -1 means unknown.
+https://physionet.org/content/challenge-2012/1.0.0/ (Silva et al., Comput Cardiol 2012;39:245-248).
+2019: `pNNNNNN.psv`, one row an hour, `|` between columns. https://physionet.org/content/challenge-2019/1.0.0/
+(Reyna et al., Crit Care Med 2020;48:210-217).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import FileError
+from tools.ehr.risk.cohort import Cohort, Rows, make_rows
+from tools.ehr.risk.events import ANCHOR, STATIC, Events, from_columns
+from tools.ehr.risk.parquet import read_columns
+
+_STATIC_2012 = ("RecordID", "Age", "Gender", "Height", "ICUType")
+_NOT_EVENTS_2019 = {"Age", "Gender", "Unit1", "Unit2", "HospAdmTime", "ICULOS", "SepsisLabel", "id", "__index_level_0__"}
+SEPSIS_NAMES = {
+    "O2Sat": "SaO2", "SBP": "SysABP", "DBP": "DiasABP", "Resp": "RespRate", "PaCO2": "PaCO2", "Alkalinephos": "ALP",
+    "Bilirubin_total": "Bilirubin", "Potassium": "K", "Hct": "HCT", "SaO2": "SaO2 arterial",
+    "Magnesium": "Magnesium mg/dL",
+}  # fmt: skip
+"""Columns of 2019 that mean the same as a variable of 2012; the others keep their name."""
+
+
+def read_2012(folder: Path) -> Cohort:
+    """Read stays and outcomes.
+
+    Raises:
+        FileError: there are no records, or a line cannot be read.
+    """
+    parquet = folder / "events.parquet"
+    events = _parquet_2012(parquet) if parquet.exists() else _text_2012(folder)
+    return Cohort("physionet2012", events, _outcomes_2012(folder))
+
+
+def is_2012(folder: Path) -> bool:
+    """Whether the folder looks like that set."""
+    if any(folder.glob("set-?/*.txt")) or any(folder.glob("Outcomes-?.txt")):
+        return True
+    return (folder / "outcomes.csv").exists() and (folder / "events.parquet").exists()
+
+
+def _text_2012(folder: Path) -> Events:
+    paths = sorted(folder.glob("set-?/*.txt")) or sorted(p for p in folder.glob("*.txt") if p.stem.isdigit())
+    if not paths:
+        raise FileError("No records of PhysioNet 2012 there; expected set-x/RECORDID.txt.")
+    subjects, minutes, codes, values = [], [], [], []
+    index: dict[str, int] = {}
+    for path in paths:
+        for minute, name, value in record_lines(path):
+            subjects.append(int(path.stem))
+            minutes.append(minute)
+            codes.append(index.setdefault(name, len(index)))
+            values.append(value)
+    return _events_2012(
+        np.array(subjects, np.int64), np.array(minutes, np.int64), np.array(codes, np.int32), np.array(values), tuple(index)
+    )
+
+
+def record_lines(path: Path) -> Iterator[tuple[int, str, float]]:
+    """(minutes since admission, parameter, value) of one text record."""
+    for number, line in enumerate(path.read_text().splitlines()[1:], start=2):
+        time, _, rest = line.partition(",")
+        name, _, value = rest.partition(",")
+        if not name or name == "RecordID":
+            continue
+        try:
+            hours, _, minutes = time.partition(":")
+            yield int(hours) * 60 + int(minutes), name, float(value)
+        except ValueError as error:
+            raise FileError(f"{path.name}, line {number}: expected hh:mm,Parameter,Value, got {line[:60]!r}.") from error
+
+
+def _parquet_2012(path: Path) -> Events:
+    table = read_columns(path, ("record_id", "parameter", "value", "minute"))
+    names, index = np.unique(np.asarray(table["parameter"], dtype=str), return_inverse=True)
+    return _events_2012(
+        table["record_id"].astype(np.int64),
+        table["minute"].astype(np.int64),
+        index.astype(np.int32),
+        table["value"].astype(np.float64).round(4),
+        tuple(str(name) for name in names),
+    )
+
+
+def _events_2012(
+    subject: np.ndarray, minute: np.ndarray, code: np.ndarray, value: np.ndarray, names: tuple[str, ...]
+) -> Events:
+    named = np.array([bool(name) and name != "RecordID" for name in names])
+    unknown = (value == -1) | np.isnan(value)
+    keep = named[code] & ~unknown
+    static = np.array([name in _STATIC_2012 for name in names])
+    time = (ANCHOR + minute.astype("timedelta64[m]")).astype("datetime64[s]")
+    time[static[code]] = STATIC
+    return from_columns(subject[keep], time[keep], code[keep], value[keep], names)
+
+
+def _outcomes_2012(folder: Path) -> Rows:
+    paths = sorted(folder.glob("Outcomes-?.txt")) or sorted(folder.glob("set-?/Outcomes-?.txt"))
+    paths = paths or [path for path in (folder / "outcomes.csv",) if path.exists()]
+    columns: dict[str, list[float]] = {}
+    for path in paths:
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                for name, value in row.items():
+                    if name != "set":
+                        columns.setdefault((name or "").strip(), []).append(_number(value))
+    subject = np.array(columns.pop("RecordID", []), dtype=np.int64)
+    moments = np.full(len(subject), ANCHOR + np.timedelta64(48, "h"))
+    return make_rows(subject, moments, columns)
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return float("nan")
+
+
+def is_2019(folder: Path) -> bool:
+    """Whether the folder looks like that set."""
+    return (folder / "hours.parquet").exists() or any(folder.glob("**/p*.psv"))
+
+
+def read_2019(folder: Path) -> Cohort:
+    """Read hourly stays; a row of the cohort is a patient at an hour, with what was known at its end."""
+    parquet = folder / "hours.parquet"
+    table = read_columns(parquet, None) if parquet.exists() else _psv(folder)
+    subject = table["id"].astype(np.int64)
+    hour = table["ICULOS"].astype(np.int64)
+    moment = (ANCHOR + (hour - 1).astype("timedelta64[h]")).astype("datetime64[s]")
+    names: list[str] = []
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+    for name, column in table.items():
+        static = name in ("Age", "Gender", "HospAdmTime", "Unit1", "Unit2")
+        if name in _NOT_EVENTS_2019 and not static:
+            continue
+        value = column.astype(np.float64)
+        there = ~np.isnan(value)
+        if static:
+            first = np.zeros(len(subject), bool)
+            first[np.unique(subject, return_index=True)[1]] = True
+            there &= first
+        time = np.full(int(there.sum()), STATIC) if static else moment[there]
+        parts.append((subject[there], time, np.full(int(there.sum()), len(names), np.int32), value[there].round(4)))
+        names.append(SEPSIS_NAMES.get(name, name))
+    columns = [np.concatenate([part[position] for part in parts]) for position in range(4)]
+    events = from_columns(columns[0], columns[1], columns[2], columns[3], tuple(names))
+    label = table["SepsisLabel"].astype(np.float64) if "SepsisLabel" in table else np.full(len(subject), np.nan)
+    return Cohort("physionet2019", events, make_rows(subject, moment, {"SepsisLabel": label, "ICULOS": hour.astype(float)}))
+
+
+def _psv(folder: Path) -> dict[str, np.ndarray]:
+    columns: dict[str, list[float]] = {}
+    for path in sorted(folder.glob("**/p*.psv")):
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="|"))
+        for row in rows:
+            for name, value in row.items():
+                columns.setdefault(name, []).append(_number(value))
+        columns.setdefault("id", []).extend([float(path.stem[1:])] * len(rows))
+    if "ICULOS" not in columns:
+        raise FileError("No hourly records of PhysioNet 2019 there; expected pNNNNNN.psv with a column ICULOS.")
+    return {name: np.array(values) for name, values in columns.items()}
