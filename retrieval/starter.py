@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from core.errors import IndexDamaged
 from core.ports import Encoder
 from retrieval.corpus import Document
 from retrieval.index import Index
@@ -27,7 +28,12 @@ def open_starter(home: Path, encoder: Encoder) -> HybridSearch:
     """The starter index under `home/indexes/starter`, brought up to date: unchanged cards cost nothing."""
     index = Index(home / "indexes" / "starter", encoder)
     documents = starter_documents()
-    index.add(documents)
+    try:
+        index.add(documents)
+    except IndexDamaged:
+        # Ours to make again: an older version's format, another encoder, or damage.
+        index.create(force=True)
+        index.add(documents)
     gone = _ids(index) - {document.id for document in documents}
     index.remove(sorted(gone))
     return HybridSearch(index)

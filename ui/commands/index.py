@@ -24,6 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     from retrieval.encoders import MiniLM
     from retrieval.index import Index
 
+    if getattr(arguments, "k", 1) < 1:
+        raise InputError(f"--k must be 1 or more; got {arguments.k}.")
     if not _NAME.fullmatch(arguments.name):
         raise InputError(f"An index name is up to 64 letters, digits, dots, dashes and underscores; got {arguments.name!r}.")
     index = Index(load_settings().home / "indexes" / arguments.name, MiniLM())
