@@ -49,8 +49,8 @@ _SPEC = ToolSpec(
     ),
     card=Card(
         method="Heights between the endplates of the mask in each vertebra's own frame; expected heights from a Gaussian "
-        "process over all other vertebrae, low ones left out, and the parts of the vertebra that kept their height; grade by "
-        "the worst third.",
+        "process over all other vertebrae, low ones left out, and the parts of the vertebra that kept their height; grade "
+        "by the worst third.",
         trained_on="Nothing: published mean dimensions and spreads written down by hand, no training.",
         performance="Checked on simulated compressions of real vertebrae and a phantom; figures and command in "
         "docs/fractures.md. Not evaluated against expert grades of fractured patients.",
