@@ -75,16 +75,26 @@ def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     fracture = commands.add_parser("fracture", help="vertebral heights and fracture grades")
     actions = fracture.add_subparsers(required=True, metavar="ACTION")
     grade = _command(actions, "grade", "grade every vertebra of a mask against its neighbours", module="fracture")
-    grade.add_argument("ct", nargs="?", metavar="CT", help="CT volume (NIfTI); a mask alone is enough for heights")
-    grade.add_argument("--mask", required=True, metavar="SEG", help="vertebra labels on the CT's grid (NIfTI)")
-    grade.add_argument(
+    _add_masked_ct(grade)
+    grade.add_argument("--out", metavar="DIR", help="write report.json and figure.png here")
+    grade.add_argument("--keep-steps", action="store_true", help="also write endplates, loss maps and explanations")
+    explain = _command(
+        actions, "explain", "say which neighbours a grade rests on, and what changes without each", "fracture"
+    )
+    _add_masked_ct(explain)
+    explain.add_argument("--level", metavar="L1", help="only this level")
+    _add_fracture_evaluate(actions)
+
+
+def _add_masked_ct(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ct", nargs="?", metavar="CT", help="CT volume (NIfTI); a mask alone is enough for heights")
+    parser.add_argument("--mask", required=True, metavar="SEG", help="vertebra labels on the CT's grid (NIfTI)")
+    parser.add_argument(
         "--numbering",
         choices=("auto", "verse", "totalsegmentator"),
         default="auto",
         help="which level a mask value means (default: told from the values)",
     )
-    grade.add_argument("--out", metavar="DIR", help="write report.json and figure.png here")
-    _add_fracture_evaluate(actions)
 
 
 def _add_fracture_evaluate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,16 +1,16 @@
-"""`consilium fracture grade|evaluate`: vertebral heights and Genant grades from files, and how good they are."""
+"""`consilium fracture grade|explain|evaluate`: vertebral heights and Genant grades from files, and how good they are."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the chosen action."""
-    return _evaluate(arguments) if arguments.action == "evaluate" else _grade(arguments)
+    actions = {"grade": _grade, "explain": _explain, "evaluate": _evaluate}
+    return actions[arguments.action](arguments)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -33,16 +33,52 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _grade(arguments: argparse.Namespace) -> int:
-    """Grade and print a table or JSON; with --out, `report.json` and `figure.png` are written there."""
-    from tools.imaging.fractures.report import grade_files
+def _explain(arguments: argparse.Namespace) -> int:
+    """Print, per level, the neighbours behind the expected height and the grade without each."""
+    import json
+
+    from core.errors import SettingError
+    from tools.imaging.fractures.report import read_and_grade
+    from tools.imaging.fractures.steps import explain_all
 
     ct = Path(arguments.ct) if arguments.ct else None
+    explained = explain_all(read_and_grade(ct, Path(arguments.mask), arguments.numbering).grading)
+    if arguments.level:
+        wanted = arguments.level.upper()
+        known = [entry.level for entry in explained]
+        if wanted not in known:
+            raise SettingError(f"--level must be one of the graded levels {', '.join(known) or '(none)'}, got {wanted}.")
+        explained = tuple(entry for entry in explained if entry.level == wanted)
+    if arguments.json:
+        print(json.dumps([entry.model_dump() for entry in explained]))
+        return 0
+    for entry in explained:
+        print(entry.text)
+        for item in entry.without:
+            said = (
+                "cannot be graded"
+                if item.grade is None or item.rhlv_worst is None
+                else (f"grade {item.grade}, loss {100 * item.rhlv_worst:.0f} %, expected {item.shift_mm:+.1f} mm")
+            )
+            print(f"    without {item.neighbour}: {said}")
+    return 0
+
+
+def _grade(arguments: argparse.Namespace) -> int:
+    """Grade and print a table or JSON; with --out, `report.json` and `figure.png` are written there."""
+    from core.errors import SettingError
+    from tools.imaging.fractures.report import read_and_grade, write_report
+    from tools.imaging.fractures.steps import keep_steps
+
+    if arguments.keep_steps and not arguments.out:
+        raise SettingError("--keep-steps needs --out DIR: the steps are written to DIR/steps.")
+    ct = Path(arguments.ct) if arguments.ct else None
+    done = read_and_grade(ct, Path(arguments.mask), arguments.numbering)
     if arguments.out:
-        report = grade_files(ct, Path(arguments.mask), Path(arguments.out), arguments.numbering)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            report = grade_files(ct, Path(arguments.mask), Path(folder), arguments.numbering)
+        write_report(done, Path(arguments.out), is_ct=ct is not None)
+    if arguments.keep_steps:
+        keep_steps(done.grading, Path(arguments.out) / "steps")
+    report = done.report
     if arguments.json:
         print(report.model_dump_json())
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -72,27 +72,35 @@ def compressed_cases(folder: Path, fractures: int, seed: int) -> Iterator[Case]:
     if not cases:
         raise FileError(f"{folder} holds no masks named *_seg-vert_msk.nii.gz or *_msk.nii.gz.")
     spines = [(case, measure_spine(case.mask).measured) for case in cases]
-    usable = [(case, measured) for case, measured in spines if len(measured) >= 4]
+    usable = [(case, measured) for case, measured in spines if len(measured) >= 4 and _intact(case, measured)]
     if not usable:
-        raise FileError(f"No mask in {folder} has four vertebrae that can be measured, the least needed to compress some.")
+        raise FileError(
+            f"No mask in {folder} has four vertebrae that can be measured, one of them not known to be fractured: the least "
+            "needed to compress some."
+        )
     made, number = 0, 0
     while made < fractures:
         case, measured = usable[number % len(usable)]
         rng = np.random.default_rng([seed, number, 4])
         pair = number % 2 == 0
+        intact = _intact(case, measured)
         places = _places(rng, len(measured), pair=pair)[: 2 if pair and len(measured) > 4 else 1][: fractures - made]
-        squeezes = [
-            _squeeze(rng, measured[place]) for place in places
-            if case.known.get(measured[place].level, Expectation(0, "healthy")).grade == 0
-        ]  # fmt: skip
+        squeezes = [_squeeze(rng, measured[place]) for place in places if measured[place].level in intact]
         _, mask = compress_levels(None, case.mask, squeezes)
-        truth = {item.level: SpineTruth(item.heights, item.heights) for item in measured}
+        truth = {item.level: SpineTruth(item.heights, item.heights) for item in measured if item.level in intact}
         for squeeze in squeezes:
             before, loss = squeeze.level.heights, true_loss(squeeze.kind, squeeze.severity)
             a, m, p = (height * (1 - part) for height, part in zip(before, loss, strict=True))
             truth[squeeze.level.level] = SpineTruth(before, (a, m, p), squeeze.kind, squeeze.severity)
-        yield Case(case.patient, mask, _known(truth))
-        made, number = made + len(squeezes), number + 1
+        number += 1
+        if squeezes:
+            made += len(squeezes)
+            yield Case(case.patient, mask, _known(truth))
+
+
+def _intact(case: Case, measured: Sequence[Measured]) -> set[str]:
+    """Levels that no expert called fractured."""
+    return {item.level for item in measured if item.level not in case.known or case.known[item.level].grade == 0}
 
 
 def graded_cases(folder: Path, *, needs_grades: bool = True) -> Iterator[Case]:

@@ -13,7 +13,7 @@ from core.types import Frozen
 from tools.imaging.fractures.checks import ct_warnings, image_warnings
 from tools.imaging.fractures.figure import draw_figure
 from tools.imaging.fractures.genant import METHOD, Graded, grade_spine
-from tools.imaging.fractures.heights import Thirds, Unmeasured, measure_spine
+from tools.imaging.fractures.heights import Measured, Thirds, Unmeasured, measure_spine
 from tools.imaging.labels import Scheme, level_names
 from tools.imaging.nifti import NiftiImage, is_mask, looks_like_ct, read_nifti
 from tools.imaging.volume import Volume
@@ -63,6 +63,7 @@ class Grading:
     graded: list[Graded]
     skipped: list[Unmeasured]
     warnings: tuple[str, ...]
+    measured: tuple[Measured, ...] = ()
 
 
 def grade_mask(
@@ -79,9 +80,9 @@ def grade_mask(
     spine = measure_spine(labels, names, progress)
     graded, skipped = grade_spine(spine)
     if ct is None:
-        return Grading(graded, skipped, spine.warnings)
+        return Grading(graded, skipped, spine.warnings, spine.measured)
     flagged = [replace(item, warnings=(*item.warnings, *ct_warnings(ct, labels, item.measured.value))) for item in graded]
-    return Grading(flagged, skipped, (*spine.warnings, *image_warnings(ct)))
+    return Grading(flagged, skipped, (*spine.warnings, *image_warnings(ct)), spine.measured)
 
 
 def as_report(grading: Grading, extra: tuple[str, ...] = ()) -> FractureReport:
@@ -104,13 +105,22 @@ def as_report(grading: Grading, extra: tuple[str, ...] = ()) -> FractureReport:
     )
 
 
-def grade_files(ct: Path | None, mask: Path, out: Path, numbering: str) -> FractureReport:
-    """Grade a mask file, and write `report.json` and `figure.png` into `out`.
+@dataclass(frozen=True)
+class FileGrading:
+    """What `grade_files` found: the image that is shown (the CT, or the mask without one), the mask, the grading."""
+
+    image: Volume
+    labels: Volume
+    grading: Grading
+    report: FractureReport
+
+
+def read_and_grade(ct: Path | None, mask: Path, numbering: str) -> FileGrading:
+    """Read a mask (and its CT) and grade it.
 
     Args:
         ct: CT on the same grid, or None: a mask alone is enough for heights and grades.
         mask: vertebra labels.
-        out: folder, made when it is not there.
         numbering: "auto", "verse" or "totalsegmentator".
 
     Raises:
@@ -121,12 +131,23 @@ def grade_files(ct: Path | None, mask: Path, out: Path, numbering: str) -> Fract
     names = level_names(values, _scheme(numbering)) or None
     image, extra = (labels, (MASK_ONLY,)) if ct is None else (_ct(ct, labels), ())
     grading = grade_mask(labels, names, ct=None if ct is None else image)
-    report = as_report(grading, extra)
+    return FileGrading(image, labels, grading, as_report(grading, extra))
+
+
+def grade_files(ct: Path | None, mask: Path, out: Path, numbering: str) -> FractureReport:
+    """Grade as `read_and_grade` does, and write `report.json` and `figure.png` into `out`, made when it is not there."""
+    done = read_and_grade(ct, mask, numbering)
+    write_report(done, out, is_ct=ct is not None)
+    return done.report
+
+
+def write_report(done: FileGrading, out: Path, *, is_ct: bool) -> None:
+    """Write `report.json`, and `figure.png` when a level was graded."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
-    if grading.graded:
-        (out / "figure.png").write_bytes(draw_figure(image, labels, grading.graded, is_ct=ct is not None, mark=""))
-    return report
+    (out / "report.json").write_text(done.report.model_dump_json(indent=1), encoding="utf-8")
+    if done.grading.graded:
+        figure = draw_figure(done.image, done.labels, done.grading.graded, is_ct=is_ct, mark="")
+        (out / "figure.png").write_bytes(figure)
 
 
 def _scheme(numbering: str) -> Scheme | None:

@@ -62,9 +62,10 @@ _SPEC = ToolSpec(
         "Is this spine intact?",
     ),
     card=Card(
-        method="Heights between the endplates of the mask in each vertebra's own frame; expected heights from a robust "
-        "local line over the neighbours (never the vertebra itself); grade by the worst third.",
-        trained_on="Nothing: a geometric rule without training.",
+        method="Heights between the endplates of the mask in each vertebra's own frame; expected heights from a Gaussian "
+        "process over all other vertebrae, low ones left out, and the parts of the vertebra that kept their height; grade "
+        "by the worst third.",
+        trained_on="Nothing: published mean dimensions and spreads written down by hand, no training.",
         performance="Checked on simulated compressions of real vertebrae and a phantom; figures and command in "
         "docs/fractures.md. Not evaluated against expert grades of fractured patients.",
         intended_use="Measured deformity for a radiologist to confirm. A height loss is not by itself a fracture.",
