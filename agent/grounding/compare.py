@@ -110,7 +110,8 @@ def _bindings(said: Facts, source: Sequence[Facts]) -> Fault | None:
     if "respectively" in said.text.lower() or any("respectively" in facts.text.lower() for facts in source):
         return None
     for bound in said.quantities:
-        matching, rivals = [], []
+        matching: list[tuple[frozenset[str], Facts, Quantity]] = []
+        rivals: list[tuple[frozenset[str], Facts, Quantity]] = []
         for facts in source:
             for other in facts.quantities:
                 same = agrees(bound.quantity, other.quantity, said.text + " " + facts.text)
@@ -236,7 +237,7 @@ class _Polarised:
 
 
 def _says_no_change(mine: Clause, theirs: Clause) -> bool:
-    """ "Did not increase" where the source says it fell (or the other way round) is no contradiction."""
+    """Words such as "did not increase" where the source says it fell (or the other way round) is no contradiction."""
     return (
         mine.negated and ((mine.up and theirs.down and not theirs.up) or (mine.down and theirs.up and not theirs.down))
     ) or (theirs.negated and not (mine.up or mine.down) and (theirs.up or theirs.down))
@@ -268,13 +269,17 @@ def _same_direction(mine: Clause, theirs: Clause) -> tuple[bool, bool]:
 
 
 def _numbers_order(clause: Clause, source: Sequence[Facts]) -> str:
-    """ "A is lower than B" against "12 % with A, 18 % with B"."""
+    """The claim "A is lower than B" against "12 % with A, 18 % with B"."""
     a, b = clause.left_of_than, clause.right_of_than
     if not b or clause.up == clause.down or clause.negated:
         return ""
     for facts in source:
-        pairs = [(x, y) for x in facts.quantities for y in facts.quantities
-                 if x.chunk < y.chunk and x.quantity.dimension == y.quantity.dimension and not x.quantity.derived]  # fmt: skip
+        pairs = [
+            (x, y)
+            for x in facts.quantities
+            for y in facts.quantities
+            if x.chunk < y.chunk and x.quantity.dimension == y.quantity.dimension and not x.quantity.derived
+        ]
         for x, y in pairs:
             if y.words & b and not y.words & a and x.words & a and not x.words & b:
                 higher = x.quantity.value > y.quantity.value

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from agent.grounding.lexicon import (
     BETTER,
@@ -264,7 +265,7 @@ def _than(text: str) -> tuple[frozenset[str], bool, frozenset[str]]:
 
 def _bound(prepared: str) -> tuple[Bound, ...]:
     edges = [0, *(m.start() for m in _CHUNK.finditer(prepared)), len(prepared)]
-    chunks = [prepared[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    chunks = [prepared[a:b] for a, b in pairwise(edges)]
     words = [_words(chunk) for chunk in chunks]
     found = []
     for quantity in quantities_of(prepared):

@@ -140,7 +140,7 @@ STOP = frozenset(
     but also were will would can could may might should very when while after before between both each other some any all
     such only per via if so up out more most less fewer them they he she his her you your i we our him what cannot""".split()  # noqa: SIM905
 )
-_SUFFIXES = ("ations", "ation", "ements", "ement", "ments", "ment", "ings", "ing", "ions", "ion", "ically", "ally", "ies", "ied", "ity", "ous", "ives", "ive", "ances", "ance", "ed", "es", "ly", "al", "s", "e", "y")  # fmt: skip  # noqa: E501
+_SUFFIXES = ("ations", "ation", "ements", "ement", "ments", "ment", "ings", "ing", "ions", "ion", "ically", "ally", "ies", "ied", "ity", "ous", "ives", "ive", "ances", "ance", "ed", "es", "ly", "al", "s", "e", "y")  # fmt: skip
 
 
 def plain_words(text: str) -> str:

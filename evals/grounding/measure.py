@@ -27,7 +27,7 @@ class Row:
 def run_cases(cases: Sequence[Case], closeness: Closeness | None = None) -> tuple[list[Row], list[tuple[Case, str, str]]]:
     """Counts by kind ("all" last), and the cases judged wrongly with verdict and reason."""
     counts: dict[tuple[bool, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-    wrong = []
+    wrong: list[tuple[Case, str, str]] = []
     for case in cases:
         verdict, why = judge(case.sentence, case.evidence, closeness)
         flagged = verdict not in PASSING
