@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from agent.grounding.facts import Bound, Clause, Facts, facts_of, normalise, sentences
 from agent.grounding.lexicon import EXCLUSIVE, GENERIC
-from agent.grounding.quantities import agrees
+from agent.grounding.quantities import Quantity, agrees
 from core.types import Verdict
 
 Closeness = Callable[[str, Sequence[str]], float]
