@@ -32,6 +32,10 @@ _REFERENT = re.compile(r"\b(it|them|this|that|these|those)\b", re.IGNORECASE)
 _LITERATURE = re.compile(
     r"\b(literature|papers?|stud(y|ies)|published|evidence|research|defin\w+|guidelines?)\b", re.IGNORECASE
 )
+_WHY_GRADE = re.compile(
+    r"^\W*(and |but |so )?(why|how come)\b|\bexplain\b.*\bgrad|\bwhich neighbou?rs\b|\bwhat\b.{0,30}\bgrade\b.{0,20}\b(rest|based?)\b",
+    re.IGNORECASE,
+)
 _WHY = re.compile(r"\W*(and\s+|but\s+)?why\b(\s+(is|that|so)\b.*)?\W*", re.IGNORECASE)
 
 
@@ -208,6 +212,8 @@ def _plan_grading(clause: str, situation: Situation) -> Plan:
         arguments: dict[str, JsonValue] = {"mask" if target.kind == "mask" else "image": target.handle}
         if levels:
             arguments["levels"] = list(levels)
+        if _WHY_GRADE.search(clause):
+            arguments["explain"] = True
         calls.append(PlannedCall("grade_fractures", arguments))
     return Plan(calls=tuple(calls))
 
@@ -263,6 +269,8 @@ def _follow_up(situation: Situation, router: Router) -> Plan | None:
     named = slots.named(question, situation.artifacts)
     view = bool(plane or window or number is not None)
     last = situation.earlier[-1]
+    if _asks_why(question, last):
+        return _regrade(situation, {**last.arguments, "explain": True}, levels or _last_levels(situation), named)
     if not _changes_last(question, last.tool, names=bool(levels or named), view=view):
         return None
     tool = "show_image" if view else last.tool
@@ -274,19 +282,30 @@ def _follow_up(situation: Situation, router: Router) -> Plan | None:
         arguments = dict(before.arguments)
     if tool == "grade_fractures":
         return _regrade(situation, arguments, levels, named)
-    views: tuple[tuple[str, str | int | None], ...] = (("plane", plane), ("window", window), ("slice", number))
-    arguments.update({name: value for name, value in views if value is not None})
+    return _view_again(arguments, (("plane", plane), ("window", window), ("slice", number)), levels, named)
+
+
+def _view_again(
+    arguments: dict[str, JsonValue], views: Sequence[tuple[str, str | int | None]], levels: list[str], named: list[Artifact]
+) -> Plan | None:
+    """The last picture again, with what the question changes."""
+    changed = {name: value for name, value in views if value is not None}
+    arguments.update(changed)
     if levels:
         arguments["level"] = levels[0]
         arguments.pop("slice", None)
-    if number is not None:
+    if "slice" in changed:
+        arguments["slice"] = changed["slice"]
         arguments.pop("level", None)
     if named:
         arguments["image"] = named[0].handle
         arguments.pop("overlay", None)
-    if arguments.get("image") is None:
-        return None
-    return Plan(calls=(PlannedCall(tool, arguments),))
+    return Plan(calls=(PlannedCall("show_image", arguments),)) if arguments.get("image") is not None else None
+
+
+def _asks_why(question: str, last: PlannedCall) -> bool:
+    """Whether a short question wants the reasons of the last grading."""
+    return last.tool == "grade_fractures" and bool(_WHY_GRADE.search(question)) and not cued("search_literature", question)
 
 
 def _changes_last(question: str, last_tool: str, *, names: bool, view: bool) -> bool:
@@ -308,8 +327,10 @@ def _regrade(situation: Situation, arguments: dict[str, JsonValue], levels: list
     )
     if named:
         images = [artifact.handle for artifact in named if artifact.kind == "volume"] or images
-    base = {name: value for name, value in arguments.items() if name not in ("image", "levels")}
+    base = {name: value for name, value in arguments.items() if name not in ("image", "levels", "explain")}
     wanted: dict[str, JsonValue] = {"levels": list(levels)} if levels else {}
+    if arguments.get("explain") and _WHY_GRADE.search(situation.question):
+        wanted["explain"] = True
     if not images:
         return Plan(calls=(PlannedCall("grade_fractures", {**base, **wanted}),))
     return Plan(calls=tuple(PlannedCall("grade_fractures", {"image": image, **wanted}) for image in images))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 
 from agent.grounding.check import needs_no_evidence
 from agent.grounding.compare import Closeness, compare
 from agent.grounding.facts import facts_of
-from core.errors import InputError
 from core.types import Verdict
 
 Item = str | Mapping[str, object]
@@ -38,30 +36,6 @@ def judge(sentence: str, evidence: Sequence[Item], closeness: Closeness | None =
     if verdict in ("not_supported", "partly") and needs_no_evidence(bare) and not cited:
         return "no_evidence_needed", "says something about the program or asks"
     return verdict, why
-
-
-def parse_line(line: str) -> tuple[str, str, list[Item]]:
-    """Id, sentence and evidence of a line of JSON.
-
-    Raises:
-        InputError: it is not an object of that shape; the message says what is wrong.
-    """
-    try:
-        raw = json.loads(line)
-    except ValueError as error:
-        raise InputError(f"The line is not JSON: {error}.") from error
-    if not isinstance(raw, dict):
-        raise InputError('A line must be an object {"id", "sentence", "evidence"}.')
-    sentence, evidence = raw.get("sentence"), raw.get("evidence")
-    if not isinstance(raw.get("id"), (str, int)):
-        raise InputError('"id" must be a text or a number.')
-    if not isinstance(sentence, str) or not sentence.strip():
-        raise InputError('"sentence" must be a text that is not empty.')
-    if isinstance(evidence, (str, dict)):
-        evidence = [evidence]
-    if not isinstance(evidence, list) or not all(isinstance(item, (str, dict)) for item in evidence):
-        raise InputError('"evidence" must be a list of texts or finding objects.')
-    return str(raw["id"]), sentence, evidence
 
 
 def _text(item: Item) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from agent.grounding.compare import Closeness, compare
 from agent.grounding.facts import facts_of
-from agent.grounding.segment import MARKER, Claim, claims
+from agent.grounding.segment import Claim, claims
 from core.types import Evidence, Sentence, Verdict
 
 _ABOUT_ITSELF = re.compile(
@@ -21,27 +21,15 @@ _ABOUT_ITSELF = re.compile(
     r"was refused|failed|not attached|does not document|nothing (?:is|was)|was stopped|research tool)\b",
     re.IGNORECASE,
 )
-_IN_FIRST_PERSON = re.compile(
-    r"(?:i (?:am|can|cannot|could|found|quote|need|searched|did|do|only)|consilium|this program|please)\b", re.IGNORECASE
-)
 
 
 def check_answer(text: str, evidence: Sequence[Evidence], closeness: Closeness | None = None) -> tuple[Sentence, ...]:
     """Segment an answer and judge every sentence by the evidence of this turn that it cites.
 
-    `closeness` (see `agent.grounding.closeness`) adds semantic likeness for paraphrases that share few words.
+    `closeness` adds semantic likeness for paraphrases that share few words.
     """
     known = {item.id: item for item in evidence}
     return tuple(_judge(claim, known, closeness) for claim in claims(text))
-
-
-def check_sentence(text: str, evidence: Sequence[Evidence], closeness: Closeness | None = None) -> Sentence:
-    """Judge one sentence by all the evidence given, as if it cited every piece of it; markers in it are not read."""
-    known = {str(number): item for number, item in enumerate(evidence, start=1)}
-    bare = MARKER.sub("", text).strip()
-    cited = () if bare.endswith("?") or _IN_FIRST_PERSON.match(bare) else tuple(known)
-    verdict, why = _verdict(Claim(text, bare, cited), known, closeness)
-    return Sentence(text=text, evidence=tuple(known), verdict=verdict, why=why)
 
 
 def _judge(claim: Claim, known: dict[str, Evidence], closeness: Closeness | None) -> Sentence:

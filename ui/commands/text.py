@@ -8,15 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from agent.grounding import check_sentence
+from agent.grounding.batch import judge
 from core.errors import FileError
-from core.types import Evidence, Passage
 
-_EVIDENCE: TypeAdapter[Evidence] = TypeAdapter(Evidence)
 _SHAPE = '{"id", "sentence", "evidence": [text or evidence object]}'
-_WORDS = ("statement", "text")
 
 
 class Line(BaseModel):
@@ -57,29 +54,12 @@ def _told(raw: bytes) -> dict[str, JsonValue]:
         line = Line.model_validate_json(raw)
         if not line.sentence.strip():
             return {"id": line.id, "error": f"sentence: nothing is said. Each line is {_SHAPE}."}
-        judged = check_sentence(line.sentence, [_evidence(item) for item in line.evidence])
+        verdict, why = judge(line.sentence, line.evidence)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in fault["loc"]) or "the line"
         return {"id": _id_of(raw), "error": f"{where}: {fault['msg']}. Each line is {_SHAPE}."}
-    return {"id": line.id, "verdict": judged.verdict, "why": judged.why}
-
-
-def _evidence(item: str | dict[str, Any]) -> Evidence:
-    """A whole evidence object as it is; a text, or an object that has little more than its words, as a passage."""
-    if isinstance(item, str):
-        return _passage(item, "")
-    words = [item[name] for name in _WORDS if isinstance(item.get(name), str)]
-    try:
-        return _EVIDENCE.validate_python(item)
-    except ValidationError:
-        if not words:
-            raise
-    return _passage(words[0], str(item.get("title") or ""))
-
-
-def _passage(text: str, title: str) -> Passage:
-    return Passage(passage_id="", document_id="", text=text, span=(0, len(text)), title=title, corpus="given", score=0.0)
+    return {"id": line.id, "verdict": verdict, "why": why}
 
 
 def _id_of(raw: bytes) -> JsonValue:

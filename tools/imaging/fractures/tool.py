@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.errors import CallError, GateRefusal
 from core.types import Artifact, Finding, Location, NewArtifact, Table, TableRow, ToolProvenance, ToolResult
 from tools.base import Accepts, Card, ToolContext, ToolSpec
+from tools.imaging.fractures.explain import explain
 from tools.imaging.fractures.figure import draw_figure
 from tools.imaging.fractures.genant import METHOD, Graded
 from tools.imaging.fractures.heights import Unmeasured
@@ -14,6 +15,7 @@ from tools.imaging.fractures.report import MASK_ONLY, Grading, grade_mask
 from tools.imaging.slices import mark_of, matching_mask, volume_of
 
 _SEVERITY = {1: "mild", 2: "moderate", 3: "severe"}
+_MOST_EXPLAINED = 4
 _THIRDS = ("anterior", "middle", "posterior")
 
 
@@ -25,6 +27,9 @@ class GradeParams(BaseModel):
     image: str | None = Field(default=None, description="Handle of the CT volume.")
     mask: str | None = Field(default=None, description="Handle of the vertebra mask; by default the image's own.")
     levels: list[str] | None = Field(default=None, description="Only these levels, for example ['L1']; default all.")
+    explain: bool = Field(
+        default=False, description="Also say what each grade rests on and how it moves without each neighbour."
+    )
 
 
 _SPEC = ToolSpec(
@@ -60,6 +65,9 @@ _SPEC = ToolSpec(
         "run the grading on the second scan",
         "compare the body heights with those of the neighbours",
         "Is this spine intact?",
+        "Why is T12 grade 2?",
+        "explain the grade of L1",
+        "which neighbours does the expected height rest on",
     ),
     card=Card(
         method="Heights between the endplates of the mask in each vertebra's own frame; expected heights from a Gaussian "
@@ -107,10 +115,11 @@ class GradeFractures:
         context.progress(0.95, "drawing")
         findings = [_finding(item, seen, mask) for item in chosen]
         left_out = [_not_graded(item, seen) for item in _asked(grading.skipped, params.levels)]
+        reasons = [_explanation(item, grading, seen) for item in _to_explain(chosen)] if params.explain else []
         figure = _figure(grading, seen, mask, image is not None, context) if grading.graded else ()
         return ToolResult(
             summary=_summary(chosen, grading, seen),
-            evidence=(*findings, *left_out),
+            evidence=(*findings, *left_out, *reasons),
             artifacts=figure,
             tables=(_table(chosen, seen),) if chosen else (),
             warnings=_warnings(grading, params.levels, seen, image),
@@ -169,6 +178,24 @@ def _not_graded(item: Unmeasured, seen: Artifact) -> Finding:
         method=METHOD,
         artifact=seen.handle,
         statement=f"In {_called(seen)}, {item.level} was not graded: {item.reason}.",
+    )
+
+
+def _to_explain(chosen: list[Graded]) -> list[Graded]:
+    """The deformed levels, or, where one level was asked for, that one."""
+    return chosen if len(chosen) == 1 else [item for item in chosen if item.grade > 0][:_MOST_EXPLAINED]
+
+
+def _explanation(item: Graded, grading: Grading, seen: Artifact) -> Finding:
+    known = explain(item, grading.measured)
+    return Finding(
+        name="explanation",
+        value=item.grade,
+        interval=known.interval_mm,
+        unit="mm",
+        method=METHOD,
+        artifact=seen.handle,
+        statement=f"In {_called(seen)}, {known.text}",
     )
 
 
