@@ -38,6 +38,11 @@ def judge(sentence: str, evidence: Sequence[Item], closeness: Closeness | None =
     return verdict, why
 
 
+def has_words(item: Item) -> bool:
+    """Whether a piece of evidence says anything that a sentence can rest on."""
+    return bool(_text(item))
+
+
 def _text(item: Item) -> str:
     """The words of a piece of evidence; a finding's fields are put in words beside its statement."""
     if isinstance(item, str):

@@ -7,6 +7,11 @@ import re
 # Phrases become one word, or one word becomes a plain phrase, before anything else is read. Order matters.
 _PHRASES: tuple[tuple[str, str], ...] = (
     (r"n['’]t\b", " not"), (r"\bcannot\b", "can not"), (r"\bcan not be (?:excluded|ruled out)\b|\bnot (?:been )?(?:excluded|ruled out)\b", "is possible"),
+    (r"['’]s\b", ""), (r"\bboth (?=groups?|arms?|trials?|stud|cohort|treatment|regimen|drug|sexes|men|sites|strategies)", "each "),
+    (r"\bbab(?:y|ies)\b", "infants"), (r"\btook part\b", "enrolled"),
+    (r"\bas (?:effective|good|well|safe) as\b|\b(?:no|not) (?:less effective|worse|inferior) (?:than|to)\b|\bnon-?inferior to\b|\bequally (?:effective|safe)\b", "not different"),
+    (r"\b(?:is|are|was|were) (?:similar|comparable|the same)\b", "was not different"), (r"\bdid not differ\b|\bno different\b|\bno difference\b", "not different"), (r"\b(?:is|are|was|were) (?:clear|unremarkable)\b", "shows no abnormality"),
+    (r"\bneither\b(.{1,60}?)\bnor\b", r"no \1 and no "),
     (r"\bnot only\b", ""), (r"\bnot uncommon\w*\b", "frequent"), (r"\bno longer\b", "not"), (r"\bwhether or not\b", "whether"),
     (r"\bno doubt\b", ""), (r"\bwith no\b|\bdevoid of\b|\bfree (?:of|from)\b|\bin the absence of\b", "without"), (r"\bnon[- ]?significan\w*\b|\binsignifican\w*\b", "not significant"),
     (r"\bunchanged\b|\bstayed the same\b", "not changed"), (r"\bunaffected\b", "not affected"), (r"\bineffective\b", "not effective"),

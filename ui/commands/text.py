@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from agent.grounding.batch import judge
+from agent.grounding.batch import has_words, judge
 from core.errors import FileError
 
 _SHAPE = '{"id", "sentence", "evidence": [text or evidence object]}'
@@ -54,6 +54,9 @@ def _told(raw: bytes) -> dict[str, JsonValue]:
         line = Line.model_validate_json(raw)
         if not line.sentence.strip():
             return {"id": line.id, "error": f"sentence: nothing is said. Each line is {_SHAPE}."}
+        wordless = next((number for number, item in enumerate(line.evidence, start=1) if not has_words(item)), None)
+        if wordless is not None:
+            return {"id": line.id, "error": f"evidence {wordless} of this sentence has no words. Each line is {_SHAPE}."}
         verdict, why = judge(line.sentence, line.evidence)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
