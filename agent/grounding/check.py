@@ -15,10 +15,17 @@ from agent.grounding.facts import facts_of
 from agent.grounding.segment import Claim, claims
 from core.types import Evidence, Sentence, Verdict
 
+# From the first word on: a medical sentence that merely contains "failed" or "emergency" is not about the program.
 _ABOUT_ITSELF = re.compile(
-    r"\b(consilium|i (?:am|can|cannot|could|found|quote|need|searched|did|do|only)|searched|search found|attach|drop|"
-    r"load the sample|which (?:image|level|patient)|please|connect|endpoint|emergency|this program|could not be|"
-    r"was refused|failed|not attached|does not document|nothing (?:is|was)|was stopped|research tool)\b",
+    r"(?:i (?:am (?:a |an |not |only |consilium)|cannot|can(?:not| only| not)|could not|found (?:nothing|no )|quote|need |understand |searched|did not|do not|only )|"
+    r"i can (?:grade|show|search|read|answer|help|draw|measure)\b|consilium\b|this program|searched\b|search found|"
+    r"(?:please )?(?:attach|drop|load the sample|connect|name one|ask )|no (?:image|record|mask|file)\b.{0,40}\battached|"
+    r"[a-z]+\d* is not attached|if this is an emergency|the record does not document|not graded|nothing (?:is|was)\b|"
+    r"the levels (?:there are|that can be graded)|no (?:level|graded level)\b|[a-z]+_[a-z_]+ (?:was refused|was stopped|failed):)",
+    re.IGNORECASE,
+)
+_MEDICAL_ADVICE = re.compile(
+    r"\d\s?(?:mg|g|ml|µg|mcg|units?|tablets?)\b|\b(?:has|have|had|is|are) (?:a |an )?(?:cancer|fractured?|disease)\b",
     re.IGNORECASE,
 )
 
@@ -56,7 +63,7 @@ def _verdict(claim: Claim, known: dict[str, Evidence], closeness: Closeness | No
 
 def needs_no_evidence(sentence: str) -> bool:
     """A question, or words about the program itself."""
-    return sentence.endswith("?") or bool(_ABOUT_ITSELF.search(sentence))
+    return sentence.endswith("?") or bool(_ABOUT_ITSELF.match(sentence) and not _MEDICAL_ADVICE.search(sentence))
 
 
 def _other_place(claim: str, cited: Sequence[Evidence]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from agent.grounding.facts import Bound, Clause, Facts, facts_of, normalise, sentences
 from agent.grounding.lexicon import EXCLUSIVE, GENERIC
 from agent.grounding.quantities import Quantity, agrees
+from core.quotes import find_quote
 from core.types import Verdict
 
 Closeness = Callable[[str, Sequence[str]], float]
@@ -21,15 +22,17 @@ Fault = tuple[Verdict, str]
 
 def compare(claim: str, sources: Sequence[str], closeness: Closeness | None = None) -> Fault:
     """The verdict on a claim by the texts it cites, and why."""
-    joined = normalise(" ".join(sources))
     said = facts_of(claim)
     for quote in said.quotes:
-        if normalise(quote).rstrip(".") not in joined:
+        if not any(find_quote(quote.rstrip("."), source) for source in sources):
             return "not_supported", f"the quoted words “{quote[:60]}” do not stand in the source"
     parts = [part for source in sources for part in sentences(source)]
     source = [facts_of(part) for part in parts]
     if not source:
         return "not_supported", "the cited evidence has no text"
+    whole = normalise(claim).rstrip(".")
+    if any(normalise(text).rstrip(".") == whole for text in (*sources, *parts)):
+        return "supported", "stands in the source word for word"
     for rule in (_references, _levels_ids_dates, _numbers, _bindings):
         fault = rule(said, source)
         if fault:

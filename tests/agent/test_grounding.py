@@ -77,3 +77,62 @@ def test_sentences_are_told_apart() -> None:
         ("A list item", ("1", "3")),
         ("Another one.", ("2", "3")),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Treatment failed in 20 % of patients.",
+        "Please give 5 mg of morphine.",
+        "I can confirm that she has cancer.",
+        "The emergency surgery cured everyone.",
+        "I found that L1 is broken.",
+        "Nothing but surgery helps.",
+    ],
+)
+def test_words_of_the_program_excuse_no_claim(text: str) -> None:
+    (sentence,) = check_answer(text, [])
+    assert sentence.verdict == "not_supported"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I found nothing on this.",
+        "Searched: 97 documents in 'starter'.",
+        "Please attach a CT of the spine with a vertebra mask.",
+        "No record is attached.",
+        "grade_fractures was refused: L5 is not in ct1.",
+        "The record does not document pacemaker (searched 63 events).",
+        "If this is an emergency, call your local emergency number now.",
+        "I do not give a dose of my own: what follows is what the record or a source says.",
+        "Which level do you mean?",
+    ],
+)
+def test_what_the_program_says_of_itself_needs_no_evidence(text: str) -> None:
+    (sentence,) = check_answer(text, [])
+    assert sentence.verdict == "no_evidence_needed"
+
+
+def test_the_embedded_models_own_words_need_no_evidence() -> None:
+    from agent.models import replies
+
+    for text in (replies.WHO, replies.OUTSIDE, replies.EMERGENCY, replies.OTHER_SCRIPT, replies.NO_DOSE):
+        assert {sentence.verdict for sentence in check_answer(text, [])} == {"no_evidence_needed"}, text
+
+
+def test_every_sentence_of_a_source_is_supported_by_that_source() -> None:
+    from agent.grounding.batch import judge
+    from agent.grounding.facts import sentences
+    from retrieval.starter import starter_documents
+
+    told = [(part, judge(part, [card.text])[0]) for card in starter_documents() for part in sentences(card.text)]
+    assert len(told) > 400
+    assert [part for part, verdict in told if verdict != "supported"] == []
+
+
+def test_a_quote_must_stand_there_as_whole_words() -> None:
+    from agent.grounding.batch import judge
+
+    assert judge("The note says “5 mg daily”.", ["The dose is 5 mg daily."])[0] == "supported"
+    assert judge("The note says “5 mg daily”.", ["The dose is 15 mg daily."])[0] == "not_supported"
