@@ -61,7 +61,10 @@ class Handlers:
         status = self._assistant.model_status()
         shown = render.model_html(status.model, status.reachable, status.detail, status.endpoint)
         changes = self._conversation(owner, rows[0].id if rows else "")
-        return {self._parts.token: token, self._parts.model: shown, **changes}
+        ready: Changes = {
+            part: gr.update(interactive=True) for part in (self._parts.new, self._parts.sample, self._parts.folder)
+        }
+        return {self._parts.token: token, self._parts.model: shown, **ready, **changes}
 
     def new(self, token: object, request: gr.Request) -> Changes:
         """An empty page; the conversation itself is made with its first file or question."""

@@ -69,7 +69,7 @@ def _html(value: str = "", name: str | None = None) -> gr.HTML:
 def _left(parts: dict[str, object]) -> None:
     with gr.Column(scale=2, min_width=230, elem_id="side"):
         gr.HTML('<h1 class="brand">Consilium</h1>' + SAFETY, js_on_load=None)
-        parts["new"] = gr.Button("New conversation", variant="primary", size="sm")
+        parts["new"] = gr.Button("New conversation", variant="primary", size="sm", interactive=False)
         parts["conversations"] = _html(render.conversations_html((), ""))
         parts["delete"] = gr.Button("Delete this conversation", size="sm", elem_classes="plain", interactive=False)
         with gr.Group(visible=False, elem_id="confirm") as parts["confirm"]:
@@ -78,11 +78,11 @@ def _left(parts: dict[str, object]) -> None:
                 parts["really"] = gr.Button("Delete", variant="stop", size="sm", min_width=60)
                 parts["keep"] = gr.Button("Keep", size="sm", min_width=60)
         gr.HTML("<h2>Files</h2>", js_on_load=None)
-        parts["sample"] = gr.Button("Load the sample case", size="sm")
+        parts["sample"] = gr.Button("Load the sample case", size="sm", interactive=False)
         parts["files"] = gr.File(
             label="Drop scans, images, records or a zip", file_count="multiple", height=130, elem_id="drop"
         )
-        parts["folder"] = gr.UploadButton("Attach a folder", file_count="directory", size="sm")
+        parts["folder"] = gr.UploadButton("Attach a folder", file_count="directory", size="sm", interactive=False)
         parts["problems"] = _html()
         parts["attached"] = _html(render.attachments_html(()))
         gr.HTML("<h2>Model</h2>", js_on_load=None)
@@ -136,7 +136,7 @@ def _right(parts: dict[str, object]) -> None:
 
 
 def lay_out() -> Parts:
-    """Make the parts, inside an open `gr.Blocks`."""
+    """Make the parts, inside an open `gr.Blocks`. What needs the browser's token waits for `Handlers.load` to give it."""
     parts: dict[str, object] = {
         # The token is the browser's secret; the server hashes it, so the encryption at rest adds nothing here.
         "token": gr.BrowserState(None, storage_key="consilium-browser", secret="consilium"),  # noqa: S106

@@ -242,7 +242,7 @@ def _table(chosen: list[Graded], seen: Artifact) -> Table:
                     str(item.grade),
                     item.shape,
                     *(" / ".join(f"{v:.1f}" for v in values) for values in (item.measured.heights, item.expected.heights)),
-                    " / ".join(f"{100 * v:.0f}" for v in item.loss),
+                    " / ".join(str(round(100 * v)) for v in item.loss),
                 ),
                 evidence=(position,),
             )
