@@ -123,8 +123,9 @@ def record_question(text: str) -> dict[str, str]:
         arguments["when"] = "latest"
     elif re.search(r"\b(first|earliest|oldest)\b", lower) and about == "observations":
         arguments["when"] = "first"
-    if patient := re.search(r"\bpatient\s+([\w.-]*\d[\w.-]*)", text):
-        arguments["patient"] = patient.group(1)
+    # In brackets, as `ask --patient` writes it, any word is an id; in running text only one with a digit.
+    if patient := re.search(r"\(patient ([^\s()]+)\)|\bpatient\s+([\w.-]*\d[\w.-]*)", text):
+        arguments["patient"] = patient.group(1) or patient.group(2)
     return arguments
 
 

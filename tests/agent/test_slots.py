@@ -90,6 +90,7 @@ def test_unknown_handles() -> None:
         ("when did she break a bone", {"about": "conditions", "name": "fracture"}),
         ("her t score", {"about": "observations", "name": "t score"}),
         ("is she treated for it", {"about": "medications"}),
+        ("what medicines is she on (patient nobody)", {"about": "medications", "patient": "nobody"}),
         ("medicines of patient p-17", {"about": "medications", "patient": "p-17"}),
     ],
 )
