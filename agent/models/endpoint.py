@@ -13,7 +13,7 @@ from agent.models.lines import NotedTransport
 from core.errors import EndpointError
 from core.settings import LOOPBACK_HOSTS, Settings
 
-_CONNECT_S = 5.0
+CONNECT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def find_endpoint(settings: Settings) -> Endpoint:
     last = ""
     for base in candidates:
         try:
-            reply = httpx.get(f"{base}/models", headers=headers, timeout=httpx.Timeout(10.0, connect=_CONNECT_S))
+            reply = httpx.get(f"{base}/models", headers=headers, timeout=httpx.Timeout(10.0, connect=CONNECT_S))
             reply.raise_for_status()
             names = [str(item["id"]) for item in reply.json()["data"]]
         except httpx.TimeoutException as error:
@@ -72,7 +72,7 @@ def chat_model(endpoint: Endpoint, settings: Settings) -> ChatOpenAI:
         base_url=endpoint.base_url,
         model=endpoint.model,
         api_key=settings.api_key if settings.api_key.get_secret_value() else "none",
-        timeout=httpx.Timeout(settings.endpoint_timeout_s, connect=_CONNECT_S),
+        timeout=httpx.Timeout(settings.endpoint_timeout_s, connect=CONNECT_S),
         max_retries=0,
         max_completion_tokens=settings.answer_tokens,
         http_client=httpx.Client(transport=NotedTransport(), follow_redirects=True),
