@@ -51,6 +51,12 @@ def with_pictures(messages: Sequence[AnyMessage], run: TurnRun, eyes: Eyes) -> l
     return [*messages[:place], messages[place].model_copy(update={"content": parts}), *messages[place + 1 :]]
 
 
+def pictures_of(messages: Sequence[AnyMessage]) -> list[str]:
+    """The data URIs of all pictures in the messages."""
+    parts = [part for message in messages if isinstance(message.content, list) for part in message.content]
+    return [str(part["image_url"]["url"]) for part in parts if isinstance(part, dict) and part.get("type") == "image_url"]
+
+
 def choose(question: str, artifacts: Sequence[Artifact], made: Sequence[str], eyes: Eyes) -> list[Artifact]:
     """What to show, first what this turn's tools drew, then what the question names, then the newest attachments.
 

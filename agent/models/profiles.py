@@ -22,6 +22,7 @@ class Profile(Frozen):
     context: int
     images: int
     image_pixels: int = 802816
+    image_tokens: int = 1024
     extra: tuple[str, ...] = ()
 
 

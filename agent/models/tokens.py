@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import httpx
+
+_COUNT_S = 5.0
 _BYTES_PER_TOKEN = 3
 """English is 4 to 5 bytes a token in current vocabularies, numbers and tables near 2.5, other scripts about 3."""
 _PER_MESSAGE = 8
@@ -43,3 +46,22 @@ def pictures_in(message: Mapping[str, Any]) -> int:
 
 def _parts(content: object) -> Sequence[Mapping[str, Any]]:
     return [part for part in content if isinstance(part, Mapping)] if isinstance(content, Sequence) else []
+
+
+def count_at(
+    base_url: str, model: str, key: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
+) -> int | None:
+    """Tokens of messages and tools through the model's own chat template, at vLLM's `/tokenize`; None when it cannot tell.
+
+    The route stands beside `/v1`, not under it.
+    """
+    body: dict[str, Any] = {"model": model, "messages": list(messages), "add_generation_prompt": True}
+    if tools:
+        body["tools"] = list(tools)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        reply = httpx.post(f"{base_url.removesuffix('/v1')}/tokenize", json=body, headers=headers, timeout=_COUNT_S)
+        count = reply.raise_for_status().json()["count"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return None
+    return count if isinstance(count, int) else None

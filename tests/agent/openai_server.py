@@ -29,6 +29,13 @@ class RateLimited:
 
 
 @dataclass(frozen=True)
+class Raw:
+    """Text that is sent as it is, also where a plan was asked for."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Scored:
     """A reply whose first token has these alternatives."""
 
@@ -110,7 +117,9 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _answer(self, reply: Any, body: dict[str, Any]) -> None:
-        if body.get("response_format"):
+        if isinstance(reply, Raw):
+            self._raw(200, "text/event-stream", b"".join(_events(reply.text)))
+        elif body.get("response_format"):
             self._plan(reply)
         elif reply == "truncated":
             self._raw(200, "text/event-stream", next(_events("The answer is")), pretend=4096)

@@ -41,13 +41,13 @@ def test_what_was_seen_is_kept_for_a_day_and_asked_anew_on_request(tmp_path: Pat
         endpoint = Endpoint(url, "scripted")
         first = preflight(endpoint, "", tmp_path)
         assert preflight(endpoint, "", tmp_path) == first
-        assert len(script.checks) == 6
+        assert len(script.checks) == 10
         preflight(endpoint, "", tmp_path, fresh=True)
-        assert len(script.checks) == 12
+        assert len(script.checks) == 20
         (kept,) = tmp_path.iterdir()
         kept.write_text("{broken")
         preflight(endpoint, "", tmp_path)
-        assert len(script.checks) == 18
+        assert len(script.checks) == 30
 
 
 def test_an_endpoint_that_cannot_answer_is_not_remembered(tmp_path: Path) -> None:
