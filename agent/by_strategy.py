@@ -7,6 +7,7 @@ one the strategy's text takes the draft's place. Either way every sentence is ch
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,12 @@ from core.types import Choice, StrategyUse
 _FEWEST_WORDS = 6
 """A draft that is shorter says no more than the letter."""
 CHOSE = "The model chose"
+_SAID = re.compile(
+    r"\A(?:the )?(?:correct |final )?answer(?: is|:)\W*[A-J]\b[).:*\s]*"
+    r"|\s*(?:the )?(?:correct |final )?answer(?: is|:)\W*[A-J]\b\W*\Z",
+    re.IGNORECASE,
+)
+"""The letter in the draft, which the sentence before it says already."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +84,9 @@ def _text(draft: str, question: Question, outcome: Outcome, asker: Asker) -> str
     text = next(option.text for option in question.options if option.letter == outcome.choice)
     sentence = f"{CHOSE} {outcome.choice}: {text.rstrip('.')}."
     plain = without_thoughts(draft)
-    if parse_choice(plain, question.options) == outcome.choice and len(plain.split()) >= _FEWEST_WORDS:
-        return f"{sentence}\n\n{plain}"
+    bare = _SAID.sub("", plain).strip()
+    if parse_choice(plain, question.options) == outcome.choice and len(bare.split()) >= _FEWEST_WORDS:
+        return f"{sentence}\n\n{bare}"
     return f"{sentence}\n\n{_account(question, outcome.choice, text, asker)}".strip()
 
 

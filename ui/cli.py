@@ -67,6 +67,8 @@ def _add_ask(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     ask.add_argument("--sample", action="store_true", help="attach the sample case")
     ask.add_argument("--patient", metavar="ID", help="which patient of a record with several")
     ask.add_argument("--batch", metavar="F.jsonl", help='lines {"id", "text", "sample", "attach"}')
+    ask.add_argument("--strategy", metavar="NAME", help="how a served model is asked: auto, plain, permutation_voting, ...")
+    ask.add_argument("--examples", metavar="FILE", help="solved questions, for --strategy medprompt")
     ask.add_argument("--bundle", metavar="OUT.zip", help="also write the turn with everything needed to check it")
     _add_model(ask)
 

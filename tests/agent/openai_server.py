@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(reply, Raw):
             self._raw(200, "text/event-stream", b"".join(_events(reply.text)))
         elif body.get("response_format"):
-            self._plan(reply)
+            self._plan(reply, usage=self._tells_usage(body))
         elif reply == "truncated":
             self._raw(200, "text/event-stream", next(_events("The answer is")), pretend=4096)
         elif reply == "cut":
@@ -131,8 +131,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif not body.get("stream"):
             self._whole(reply)
         else:
-            told = self.script.usage and body.get("stream_options", {}).get("include_usage")
-            self._raw(200, "text/event-stream", b"".join(_events(reply, usage=bool(told))))
+            self._raw(200, "text/event-stream", b"".join(_events(reply, usage=self._tells_usage(body))))
+
+    def _tells_usage(self, body: dict[str, Any]) -> bool:
+        return self.script.usage and bool(body.get("stream_options", {}).get("include_usage"))
 
     def _whole(self, reply: Any) -> None:
         """A reply in one piece, as strategies ask for it."""
@@ -167,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(404, {"detail": "Not Found"})
             return
         self.script.counted.append(body)
-        self._json(200, {"count": len(json.dumps(body).split()), "max_model_len": 16384, "tokens": []})
+        self._json(200, {"count": len(json.dumps(body)) // 4, "max_model_len": 16384, "tokens": []})
 
     def _check(self, check: str, body: dict[str, Any]) -> None:
         """What the preflight asks: done as a server does it that can, or cannot."""
@@ -188,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._json(200, {"choices": [{"message": _checked(check, able), "finish_reason": "stop"}]})
 
-    def _plan(self, reply: Any) -> None:
+    def _plan(self, reply: Any, *, usage: bool) -> None:
         """A plan by schema: the calls of the script, or none, and then the text is asked for again as an answer."""
         calls = []
         if isinstance(reply, str):
@@ -200,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
             except ValueError:
                 self._raw(200, "text/event-stream", b"".join(_events(reply[0][1])))
                 return
-        self._raw(200, "text/event-stream", b"".join(_events(json.dumps({"calls": calls}))))
+        self._raw(200, "text/event-stream", b"".join(_events(json.dumps({"calls": calls}), usage=usage)))
 
     def _json(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
         self._raw(status, "application/json", json.dumps(body).encode(), headers=headers)

@@ -158,9 +158,11 @@ def test_the_model_that_is_named_is_taken(can: frozenset[str]) -> None:
 
 
 def test_a_model_that_is_not_served_is_named_with_those_that_are() -> None:
-    with serving(Script([""], models=("one", "two"))) as url:
-        with build_assistant(load_settings(model=url, model_name="three")) as assistant:
-            assert "does not serve 'three'. It serves: one, two" in assistant.model_status().detail
+    with (
+        serving(Script([""], models=("one", "two"))) as url,
+        build_assistant(load_settings(model=url, model_name="three")) as assistant,
+    ):
+        assert "does not serve 'three'. It serves: one, two" in assistant.model_status().detail
 
 
 @both_planners
