@@ -87,8 +87,7 @@ def served_model(settings: Settings, endpoint: Endpoint, encoder: Encoder) -> Re
 
 def _served(settings: Settings, endpoint: Endpoint, seen: Preflight, encoder: Encoder) -> Served:
     profile = profile_of(endpoint.model)
-    context = settings.context_tokens or seen.context or profile.context
-    completions = Completions(endpoint, settings.api_key.get_secret_value(), settings.endpoint_timeout_s)
+    context = context_of(settings, endpoint, seen)
     window = Window(context, settings.answer_tokens, profile.image_tokens)
     if seen.works("token counts"):
         counter = partial(count_at, endpoint.base_url, endpoint.model, settings.api_key.get_secret_value())
@@ -96,15 +95,28 @@ def _served(settings: Settings, endpoint: Endpoint, seen: Preflight, encoder: En
     return Served(
         eyes=_eyes(seen, endpoint, profile, context, settings.answer_tokens),
         window=window,
-        ways=Ways(
-            standard_strategies(settings, encoder, "cloze" if seen.works("echoed log-probabilities") else "letters"),
-            settings.strategy,
-            seen.works("log-probabilities") or seen.works("echoed log-probabilities"),
-            asker_of(settings, completions, context, profile.image_tokens),
-        ),
+        ways=ways_of(settings, endpoint, seen, encoder),
         patience_s=settings.rate_limit_wait_s,
         notes=_notes(endpoint),
     )
+
+
+def ways_of(settings: Settings, endpoint: Endpoint, seen: Preflight, encoder: Encoder) -> Ways:
+    """The strategies, and which of them the endpoint can do."""
+    profile = profile_of(endpoint.model)
+    completions = Completions(endpoint, settings.api_key.get_secret_value(), settings.endpoint_timeout_s)
+    echoes = seen.works("echoed log-probabilities")
+    return Ways(
+        standard_strategies(settings, encoder, "cloze" if echoes else "letters"),
+        settings.strategy,
+        echoes or seen.works("log-probabilities"),
+        asker_of(settings, completions, context_of(settings, endpoint, seen), profile.image_tokens),
+    )
+
+
+def context_of(settings: Settings, endpoint: Endpoint, seen: Preflight) -> int:
+    """As set, else as the endpoint tells, else what we would serve this family with."""
+    return settings.context_tokens or seen.context or profile_of(endpoint.model).context
 
 
 def _eyes(seen: Preflight, endpoint: Endpoint, profile: Profile, context: int, answer_tokens: int) -> Eyes | None:
