@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -51,6 +51,8 @@ class TurnRun:
     strategy: StrategyUse | None = None
     choice: Choice | None = None
     use: ModelUse | None = None
+    pictures: dict[Hashable, str] = field(default_factory=dict)
+    """Drawn for the model in this turn, so that each is drawn once."""
     left_out: str = ""
     """What of the conversation did not fit into the model's context."""
     _shown: Callable[[Event], None] | None = None
