@@ -13,6 +13,7 @@ from core.store import SessionStore
 from core.types import NewArtifact
 from tools.imaging.overview import Wish, overview
 from tools.imaging.phantom import spine_phantom
+from tools.imaging.render import slice_image
 from tools.imaging.volume import save_volume
 from tools.intake import read_files
 
@@ -61,16 +62,14 @@ def test_a_flat_image_keeps_its_aspect_and_is_never_enlarged(spine: SessionStore
 
 def _captions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is written on the tiles, in order."""
-    from tools.imaging import overview as module
-
     written: list[str] = []
-    draw = module.slice_image
+    draw = slice_image
 
     def noting(*given: Any, **more: Any) -> Image.Image:
         written.append(f"{given[4].position} | {given[4].window}")
         return draw(*given, **more)
 
-    monkeypatch.setattr(module, "slice_image", noting)
+    monkeypatch.setattr("tools.imaging.overview.slice_image", noting)
     return written
 
 
@@ -80,7 +79,7 @@ def test_the_asked_level_is_cut_through_in_two_planes(spine: SessionStore, monke
     assert [line.split()[1] for line in written] == ["sagittal"] * 3 + ["axial"]
     assert "(T12)" in written[3]
     assert "L5" not in written[3], "a level that is not there gets no slice"
-    mask = np.asarray(nib.load(spine.path("mask1")).dataobj)  # type: ignore[attr-defined]
+    mask = np.asarray(nib.load(spine.path("mask1")).dataobj)
     assert mask[..., int(written[3].split()[2])].any()
 
 
