@@ -73,6 +73,9 @@ def served_model(settings: Settings, endpoint: Endpoint, encoder: Encoder) -> Re
             f"The model {endpoint.model} at {endpoint.base_url} can neither call tools nor keep to a JSON schema, so no "
             "answer of it could rest on evidence. `consilium vllm check URL` shows what was tried."
         )
+    # A reply may take half of the context at most: the rest is the request's.
+    most = min(settings.answer_tokens, max(1, context_of(settings, endpoint, seen) // 2))
+    settings = settings.model_copy(update={"answer_tokens": most})
     chat = chat_model(endpoint, settings, usage=seen.works("usage in streams"))
     return ReadyModel(
         GuidedChatModel(model=chat) if planner == "guided" else chat,

@@ -9,6 +9,7 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import AgentState, ModelRequest, ModelResponse
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
@@ -35,6 +36,7 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
     def __init__(self, served: Served | None = None) -> None:
         super().__init__()
         self._served = served
+        self._declared: dict[tuple[str, ...], list[dict[str, Any]]] = {}
 
     def wrap_model_call(
         self, request: ModelRequest[TurnRun], handler: Callable[[ModelRequest[TurnRun]], ModelResponse[Any]]
@@ -65,7 +67,7 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
         messages = list(request.messages)
         if served.eyes is not None:
             messages = with_pictures(messages, run, served.eyes)
-        messages = served.window.fitted(system, messages, request.tools, run)
+        messages = served.window.fitted(system, messages, self._as_declared(request.tools, offered), run)
         chosen = served.ways.choose(asked)
         if chosen.strategy.name != "plain":
             run.hush()
@@ -83,6 +85,12 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
         if lines is not None and run.use is not None:  # as counted on the wire, plans and repeats included
             run.use = run.use.model_copy(update={"calls": lines.requests})
         return response
+
+    def _as_declared(self, tools: Sequence[object], names: tuple[str, ...]) -> list[dict[str, Any]]:
+        """The tools as the request declares them; worked out once."""
+        if names not in self._declared:
+            self._declared[names] = [convert_to_openai_tool(tool) for tool in tools if isinstance(tool, BaseTool)]
+        return self._declared[names]
 
     def _heard(
         self, served: Served, message: AIMessage, sent: Sequence[AnyMessage], offered: Sequence[str], run: TurnRun

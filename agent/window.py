@@ -19,8 +19,6 @@ from langchain_core.messages import (
     ToolMessage,
     convert_to_openai_messages,
 )
-from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent.ledger import TurnRun
 from agent.models.tokens import estimate_messages, estimate_text, most_tokens, pictures_in, text_of
@@ -45,15 +43,16 @@ class Window:
         """For the request."""
         return self.context - min(self.answer_tokens, self.context // 2)
 
-    def fitted(self, system: str, messages: Sequence[AnyMessage], tools: Sequence[object], run: TurnRun) -> list[AnyMessage]:
-        """The messages that fit, in order; what was left out is noted in the run.
+    def fitted(
+        self, system: str, messages: Sequence[AnyMessage], tools: Sequence[dict[str, Any]], run: TurnRun
+    ) -> list[AnyMessage]:
+        """The messages that fit, in order; what was left out is noted in the run. `tools` are as the protocol has them.
 
         Raises:
             InputError: what cannot be left out does not fit; the message has the figures.
         """
-        declared = [convert_to_openai_tool(tool) for tool in tools if isinstance(tool, (BaseTool, dict))]
         kept, left = list(messages), _LeftOut()
-        while (needed := self._needed(system, kept, declared)) > self.room:
+        while (needed := self._needed(system, kept, tools)) > self.room:
             shorter = _without_oldest_result(kept, left) or _without_oldest_turn(kept, left) or _without_picture(kept, left)
             if shorter is None:
                 raise InputError(

@@ -9,6 +9,8 @@ from agent.strategies.contract import LETTERS, Option, Question, options_of
 _MOST = 10
 _ON_LINES = re.compile(r"^[ \t]*[(\[]?([A-J])[)\].:][ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
 _INLINE = re.compile(r"(?:(?<=\s)|(?<=^))[(\[]?([A-J])[)\]][ \t]+")
+_PATIENT = re.compile(r"\s*\(patient [^\s()]+\)\s*\Z")
+"""Which patient is asked about, as `ask --patient` writes it behind the question: not a part of the last option."""
 _HEADING = re.compile(r"\s*(?:options|choices|answers?|answer choices|possible answers)\s*:?\s*$", re.IGNORECASE)
 _WORDS = re.compile(
     r"[(\[.?:;,]?\s*(?:please\s+)?(?:answer|reply|respond|say|choose)?\s*(?:with|from|only)?\s*:?\s*[(\[]?\s*"
@@ -22,9 +24,11 @@ def as_question(text: str) -> Question:
 
     Options count only when they are lettered A, B, C, ... in order without a gap, at least two of them.
     """
-    for found in (_lines(text), _in_line(text), _yes_no(text)):
+    whose = _PATIENT.search(text)
+    bare = text[: whose.start()] if whose else text
+    for found in (_lines(bare), _in_line(bare), _yes_no(bare)):
         if found is not None:
-            return found
+            return found.model_copy(update={"text": f"{found.text} {whose.group().strip()}"}) if whose else found
     return Question(text=text.strip())
 
 

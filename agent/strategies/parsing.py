@@ -19,14 +19,20 @@ def without_thoughts(text: str) -> str:
 def parse_choice(reply: str, options: Sequence[Option]) -> str | None:
     """The letter of the option that a reply names.
 
-    Looked for in this order: a reply that is a letter or begins with one ("B", "(B) because"), the last "answer is B",
-    a last line that is a letter, the words of exactly one option. Two different answers in one place are none.
+    Looked for in this order: a reply that is a letter or begins with one ("B", "(B) because", "B biconcave"), the last
+    "answer is B", a last line that is a letter, the words of exactly one option. Two different answers in one place are none.
     """
     text = without_thoughts(reply)
     letters = "".join(option.letter for option in options)
     if not text or not letters:
         return None
-    return _leading(text, letters) or _stated(text, letters) or _closing(text, letters) or _by_words(text, options)
+    return (
+        _leading(text, letters)
+        or _with_words(text, options)
+        or _stated(text, letters)
+        or _closing(text, letters)
+        or _by_words(text, options)
+    )
 
 
 def _leading(text: str, letters: str) -> str | None:
@@ -41,6 +47,13 @@ def _leading(text: str, letters: str) -> str | None:
     marked = found.end(1) - found.start(1) != len(text[: found.end(1)].strip()) or text[found.end(1) :][:1] in ")]}*`"
     reasoned = re.match(r"(?:because|since|is correct|is the|as )", rest) is not None and letter != "A"
     return letter if bare or marked or reasoned else None
+
+
+def _with_words(text: str, options: Sequence[Option]) -> str | None:
+    """A letter in front of its own option's words: "B biconcave"."""
+    said = _plain(text)
+    named = [option.letter for option in options if said.startswith(_plain(f"{option.letter} {option.text}"))]
+    return named[0] if len(named) == 1 else None
 
 
 def _stated(text: str, letters: str) -> str | None:

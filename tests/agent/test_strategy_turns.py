@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,20 @@ def test_the_budget_of_a_strategy_is_kept_and_told() -> None:
     assert len(votes(script)) == 2
     assert turn.answer is not None
     assert any("2 of 3 calls were made" in limit for limit in turn.answer.limits)
+
+
+def test_a_stop_reaches_the_calls_of_a_strategy() -> None:
+    script = Script([replies(lambda request: "hang")])
+    with serving(script) as url, build_assistant(load_settings(model=url)) as assistant:
+        stop = threading.Event()
+        started = time.monotonic()
+        for event in assistant.ask(ME, assistant.new_conversation(ME), CLOSED, stop):
+            if isinstance(event, Notice) and "permutation voting" in event.text:
+                threading.Timer(0.3, stop.set).start()
+                started = time.monotonic()
+        assert time.monotonic() - started < 5
+    assert isinstance(event, TurnDone)
+    assert event.turn.error == "Stopped before it had an answer."
 
 
 def test_in_strict_mode_the_choice_stays_and_its_sentence_goes() -> None:

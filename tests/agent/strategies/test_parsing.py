@@ -19,6 +19,8 @@ YES_NO = options_of(("yes", "no", "maybe"))
         ("**B**", "B"),
         ("B) biconcave", "B"),
         ("B: biconcave", "B"),
+        ("B biconcave", "B"),
+        ("A crush fracture", None),
         ("B because the endplates sink in", "B"),
         ("The answer is C.", "C"),
         ("The correct answer is **(C)**", "C"),
@@ -99,3 +101,8 @@ def test_yes_and_no_are_options(text: str, stem: str, words: tuple[str, ...]) ->
 def test_other_questions_are_open(text: str) -> None:
     assert as_question(text).options == ()
     assert as_question(text).text == text.strip()
+
+
+def test_the_patient_behind_the_question_is_no_part_of_an_option() -> None:
+    question = as_question("Is it?\nA) yes\nB) no (patient p1)")
+    assert (question.text, question.options[1].text) == ("Is it? (patient p1)", "no")
