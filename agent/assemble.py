@@ -7,9 +7,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from agent.assistant import Assistant, ReadyModel
-from agent.eyes import Eyes
-from agent.models.profiles import profile_of
-from core.errors import EndpointError
+from core.errors import SettingError
 from core.ports import Retriever, SearchFilters, SearchOutcome
 from core.settings import Settings
 from tools.registry import standard_tools
@@ -17,8 +15,6 @@ from tools.registry import standard_tools
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.models.endpoint import Endpoint
-    from agent.models.preflight import Preflight
     from retrieval.encoders import MiniLM
     from tools.registry import Registry
 
@@ -57,54 +53,14 @@ def _connector(settings: Settings, registry: Registry, encoder: MiniLM) -> Calla
     if settings.model == "embedded":
         from agent.models.embedded import EmbeddedChatModel
 
+        if settings.strategy not in ("auto", "plain"):
+            raise SettingError(
+                f"The strategy {settings.strategy} needs a served model (--model URL); the embedded one generates nothing "
+                "and allows: auto, plain."
+            )
+
         embedded = ReadyModel(EmbeddedChatModel(registry=registry, encoder=encoder), name="embedded")
         return lambda: embedded
-    found: list[ReadyModel] = []
-    alone = threading.Lock()
+    from agent.connecting import Connector
 
-    def connect() -> ReadyModel:
-        """Look the endpoint up and check it until it answers once; faults after that show in the turn itself."""
-        with alone:
-            if not found:
-                found.append(_served(settings))
-            return found[0]
-
-    return connect
-
-
-def _served(settings: Settings) -> ReadyModel:
-    from agent.models.endpoint import chat_model, find_endpoint
-    from agent.models.guided import GuidedChatModel
-    from agent.models.preflight import preflight
-
-    endpoint = find_endpoint(settings)
-    seen = preflight(endpoint, settings.api_key.get_secret_value(), settings.home / "preflight")
-    planner = seen.planner if settings.planner == "auto" else settings.planner
-    if planner == "none":
-        raise EndpointError(
-            f"The model {endpoint.model} at {endpoint.base_url} can neither call tools nor keep to a JSON schema, so no "
-            "answer of it could rest on evidence. `consilium vllm check URL` shows what was tried."
-        )
-    chat = chat_model(endpoint, settings)
-    return ReadyModel(
-        GuidedChatModel(model=chat) if planner == "guided" else chat,
-        endpoint.model,
-        endpoint.base_url,
-        keeps_data_here=endpoint.is_local,
-        abilities=_abilities(seen, planner),
-        eyes=_eyes(seen, endpoint),
-    )
-
-
-def _eyes(seen: Preflight, endpoint: Endpoint) -> Eyes | None:
-    if not seen.works("images"):
-        return None
-    profile = profile_of(endpoint.model)
-    return Eyes(images=max(profile.images, 1), max_pixels=profile.image_pixels, stays_here=endpoint.is_local)
-
-
-def _abilities(seen: Preflight, planner: str) -> str:
-    how = "native tool calls" if planner == "native" else "tool calls by schema-guided JSON"
-    images = "reads images" if seen.works("images") else "reads no images"
-    context = f", context of {seen.context} tokens" if seen.context else ""
-    return f"{how}, {images}{context}"
+    return Connector(settings, encoder).connect

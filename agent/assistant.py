@@ -21,11 +21,12 @@ from agent.answering import build_answer
 from agent.checkpoints import Checkpoints
 from agent.conversations import ConversationInfo, Conversations
 from agent.events import Event, Notice, TextDelta, TurnDone
-from agent.eyes import Eyes
 from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
 from agent.models.endpoint import explain
 from agent.models.lines import Lines, noted_in
+from agent.models.preflight import Check
+from agent.served import Served
 from core.errors import ConsiliumError, EndpointError, InputError, ToolCancelled
 from core.settings import Settings
 from core.store import SessionStore, remove_expired
@@ -62,6 +63,7 @@ class ModelStatus(Frozen):
     endpoint: str
     reachable: bool
     detail: str
+    table: tuple[Check, ...] = ()
 
 
 class SampleCase(Frozen):
@@ -88,7 +90,8 @@ class ReadyModel:
     endpoint: str = ""
     keeps_data_here: bool = True
     abilities: str = ""
-    eyes: Eyes | None = None
+    served: Served | None = None
+    table: tuple[Check, ...] = ()
 
 
 @dataclass
@@ -198,7 +201,7 @@ class Assistant:
             if model.endpoint
             else "quotes evidence, generates nothing; on this machine"
         )
-        return ModelStatus(model=model.name, endpoint=model.endpoint, reachable=True, detail=detail)
+        return ModelStatus(model=model.name, endpoint=model.endpoint, reachable=True, detail=detail, table=model.table)
 
     def ask(self, owner: str, conversation: str, question: str, cancelled: threading.Event | None = None) -> Iterator[Event]:
         """Answer a question; events as they happen, `TurnDone` last.
@@ -317,9 +320,9 @@ class Assistant:
 
     def _graph(self, model: ReadyModel) -> Any:
         with self._lock:
-            key = f"{model.endpoint}|{model.name}"
+            key = f"{model.endpoint}|{model.name}|{id(model.chat)}"
             if key not in self._graphs:
-                self._graphs[key] = build_graph(model.chat, self._registry, self._checkpoints.saver, model.eyes)
+                self._graphs[key] = build_graph(model.chat, self._registry, self._checkpoints.saver, model.served)
             return self._graphs[key]
 
     def _session(self, owner: str, conversation: str) -> _Session:

@@ -208,6 +208,35 @@ class CallRecord(Frozen):
     warnings: tuple[str, ...] = ()
 
 
+class ModelUse(Frozen):
+    """What was asked of a served model. `estimated`: the endpoint did not tell all counts of tokens."""
+
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool = False
+
+
+class StrategyUse(ModelUse):
+    """How the model was asked for its answer, why in this way, and what that alone took."""
+
+    name: str
+    why: str
+    votes: dict[str, float] = Field(default={}, description="By option: counts, or shares of probability.")
+    unparsed: int = Field(default=0, description="Replies that named no option.")
+    failed: int = Field(default=0, description="Calls without a reply.")
+    seed: int | None = None
+
+
+class Choice(Frozen):
+    """The option of a closed question that the model chose. The choice itself is not checked against evidence."""
+
+    letter: str
+    text: str
+    votes: dict[str, float] = Field(default={})
+    tied: tuple[str, ...] = ()
+
+
 class Provenance(Frozen):
     """Enough to replay a turn."""
 
@@ -219,6 +248,8 @@ class Provenance(Frozen):
     started: datetime
     seconds: float
     version: str
+    model_use: ModelUse | None = Field(default=None, description="Of the whole turn, the strategy's part included.")
+    strategy: StrategyUse | None = None
 
 
 class Answer(Frozen):
@@ -227,6 +258,7 @@ class Answer(Frozen):
     sentences: tuple[Sentence, ...]
     abstained: bool = False
     why: str = ""
+    choice: Choice | None = None
     limits: tuple[str, ...] = ()
     tables: tuple[Table, ...] = Field(default=(), description="Row evidence are positions in Turn.evidence.")
     figures: tuple[str, ...] = Field(default=(), description="Handles of pictures to show.")

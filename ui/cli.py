@@ -67,6 +67,8 @@ def _add_ask(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     ask.add_argument("--sample", action="store_true", help="attach the sample case")
     ask.add_argument("--patient", metavar="ID", help="which patient of a record with several")
     ask.add_argument("--batch", metavar="F.jsonl", help='lines {"id", "text", "sample", "attach"}')
+    ask.add_argument("--strategy", metavar="NAME", help="how a served model is asked: auto, plain, permutation_voting, ...")
+    ask.add_argument("--examples", metavar="FILE", help="solved questions, for --strategy medprompt")
     ask.add_argument("--bundle", metavar="OUT.zip", help="also write the turn with everything needed to check it")
     _add_model(ask)
 
@@ -114,7 +116,10 @@ def _add_vllm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=int, default=8000, help="port (default 8000)")
     serve.add_argument("--context", type=int, help="longest context in tokens (default: the profile's)")
-    serve.add_argument("--dtype", default="auto", help="number format of the weights (default auto)")
+    serve.add_argument("--dtype", help="number format of the weights (default: the profile's)")
+    serve.add_argument("--images", type=int, help="most pictures in one request (default: the profile's)")
+    serve.add_argument("--tool-parser", metavar="NAME", help="vLLM's parser of native tool calls (default: the profile's)")
+    serve.add_argument("--chat-template", metavar="FILE", help="template instead of the model's own")
     serve.add_argument("--quantization", help="awq, gptq, fp8, bitsandbytes, ...")
     serve.add_argument("--tensor-parallel", type=int, default=1, metavar="N", help="GPUs that share each layer")
     serve.add_argument("--pipeline-parallel", type=int, default=1, metavar="N", help="groups of layers, one after another")
@@ -171,6 +176,7 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     retrieval.add_argument("--work", metavar="DIR", help="keep the indexes here, to score again without encoding")
     retrieval.add_argument("--sets", nargs="+", default=["medlars", "pubmedqa", "bioasq"], metavar="SET")
     retrieval.add_argument("--distractors", type=int, default=-1, metavar="N", help="BioASQ: other documents (default all)")
+    _add_eval_questions(actions)
     trust = _command(actions, "trust", "planted faults that the check of answers catches, faithful sentences that it flags")
     trust.set_defaults(package="evals")
     trust.add_argument("--seed", type=int, default=1, metavar="S")
@@ -180,6 +186,22 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     crashes.add_argument("--rounds", type=int, default=50, metavar="N", help="kills (default 50)")
     crashes.add_argument("--seed", type=int, default=1, metavar="S")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
+
+
+def _add_eval_questions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    questions = _command(actions, "questions", "closed questions to a served model, with and without retrieved evidence")
+    questions.set_defaults(package="evals")
+    questions.add_argument("--data", required=True, metavar="FILE", help="questions in MIRAGE's layout, or JSON lines")
+    questions.add_argument("--sets", nargs="+", default=[], metavar="SET", help="only these sets of the file")
+    questions.add_argument("--limit", type=int, default=0, metavar="N", help="N questions of each set, drawn by --seed")
+    questions.add_argument("--tools", choices=("off", "on", "both"), default="both", help="without or with retrieval")
+    questions.add_argument("--k", type=int, default=8, help="passages for a question (default 8)")
+    questions.add_argument("--indexes", nargs="+", metavar="NAME", help="literature indexes (default: the setting)")
+    questions.add_argument("--strategy", metavar="NAME", help="auto, plain, permutation_voting, option_logprobs, ...")
+    questions.add_argument("--examples", metavar="FILE", help="solved questions for medprompt; never those of --data")
+    questions.add_argument("--seed", type=int, default=1, metavar="S", help="of the draw and the intervals")
+    questions.add_argument("--out", metavar="DIR", help="write rows.jsonl and summary.json here")
+    _add_model(questions)
 
 
 def _add_ehr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
