@@ -45,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_fracture(commands)
     _add_vllm(commands)
     _add_index(commands)
+    _add_image_index(commands)
     _add_text(commands)
     _add_eval(commands)
     _add_ehr(commands)
@@ -151,6 +152,42 @@ def _add_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search.add_argument("--queries", metavar="Q.jsonl", help='lines {"id", "text"}; prints one line per query')
     search.add_argument("--k", type=int, default=10, help="documents per query (default 10)")
     search.add_argument("--mode", choices=("hybrid", "bm25", "dense"), default="hybrid")
+
+
+def _add_image_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    index = commands.add_parser("image-index", help="image indexes: make, fill, search; train and run the encoder")
+    actions = index.add_subparsers(required=True, metavar="ACTION")
+    texts = {
+        "create": "make an empty index",
+        "add": "add a folder of images, with metadata.csv beside them if there is one",
+        "remove": "remove pictures by key",
+        "stats": "how much is in it, and whether it is whole",
+        "search": "neighbours of an image, or of words",
+        "embed": "write the vectors of a folder or .npz, one row per picture",
+        "train": "train the small encoder on a folder",
+    }
+    parsers = {action: _command(actions, action, text, module="image_index") for action, text in texts.items()}
+    for action, parser in parsers.items():
+        parser.set_defaults(action=action)
+        if action in ("embed", "train"):
+            parser.add_argument("folder", metavar="DIR", help="images, or a .npz in the MedMNIST layout")
+        else:
+            parser.add_argument("name", metavar="NAME", help="name of the index")
+        if action != "train":
+            parser.add_argument("--encoder", metavar="FOLDER|URL", help="another encoder (default: the one that ships)")
+    parsers["create"].add_argument("--force", action="store_true", help="empty it if it exists")
+    parsers["add"].add_argument("folder", metavar="DIR")
+    parsers["remove"].add_argument("keys", nargs="+", metavar="KEY")
+    search = parsers["search"]
+    search.add_argument("image", nargs="?", metavar="IMAGE")
+    search.add_argument("--text", metavar="WORDS", help="search by a description instead")
+    search.add_argument("--k", type=int, default=5, help="neighbours at most (default 5)")
+    search.add_argument("--box", type=float, nargs=4, metavar="SHARE", help="only this part: left top right bottom, 0 to 1")
+    parsers["embed"].add_argument("--out", required=True, metavar="E.npy")
+    train = parsers["train"]
+    train.add_argument("--out", required=True, metavar="FOLDER", help="weights and log; a stopped run goes on here")
+    train.add_argument("--config", metavar="C.json", help="recipe (default: the one of the shipped weights)")
+    train.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
 
 
 def _add_text(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
