@@ -216,6 +216,13 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     crashes.set_defaults(package="evals")
     crashes.add_argument("--rounds", type=int, default=50, metavar="N", help="kills (default 50)")
     crashes.add_argument("--seed", type=int, default=1, metavar="S")
+    images = _command(
+        actions, "images", "image encoders side by side: neighbours, linear probe, robustness", module="images.run"
+    )
+    images.set_defaults(package="evals")
+    images.add_argument("--data", required=True, metavar="DIR", help="a .npz in the MedMNIST layout, or a folder with one")
+    images.add_argument("--split", default="test", choices=("val", "test"), help="judged on (default test)")
+    images.add_argument("--encoders", nargs="*", default=[], metavar="FOLDER|URL", help="more encoders to compare")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
 
 

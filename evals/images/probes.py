@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 _K = 15
 _BOOTSTRAPS = 1000
+_ITERATIONS = 1000
+_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 
 
 @dataclass(frozen=True)
@@ -81,26 +84,36 @@ def retrieval(train: Split, test: Split) -> tuple[NDArray[np.float64], dict[int,
     return average, {k: right[:, :k].any(axis=1).astype(np.float64) for k in (1, 5, 10)}
 
 
-def linear_probe(train: Split, test: Split, share: float, seed: int = 0) -> tuple[Floats, NDArray[np.int64]]:
-    """Class scores of a logistic regression on a stratified share of the training labels.
+@dataclass(frozen=True)
+class Probe:
+    """A fitted linear probe; `classes` in the order of its scores."""
+
+    pipeline: Any
+    classes: NDArray[np.int64]
+
+    def scores(self, vectors: Floats) -> Floats:
+        """Class probabilities (n, classes), or of the second class alone where there are two."""
+        found = np.asarray(self.pipeline.predict_proba(vectors))
+        return found[:, 1] if len(self.classes) == 2 else found
+
+
+def linear_probe(train: Split, share: float, seed: int = 0) -> Probe:
+    """A logistic regression on a stratified share of the training labels.
 
     Features are standardised on that share; the strength of the L2 penalty is chosen by cross-validation within it.
     """
-    from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     rows = stratified_share(train.labels, share, seed)
-    vectors, labels = train.vectors[rows], train.labels[rows]
-    folds = int(min(5, np.unique(labels, return_counts=True)[1].min()))
-    probe = LogisticRegressionCV(
-        Cs=np.logspace(-5, 1, 7), cv=max(folds, 2), scoring="roc_auc_ovr" if len(np.unique(labels)) > 2 else "roc_auc",
-        class_weight="balanced", max_iter=2000, l1_ratios=(0.0,), use_legacy_attributes=False,
-    )  # fmt: skip
-    pipeline = make_pipeline(StandardScaler(), probe).fit(vectors, labels)
-    classes = np.unique(labels)
-    scores = pipeline.predict_proba(test.vectors)
-    return (scores[:, 1] if len(classes) == 2 else scores), classes
+    vectors, labels = train.vectors[rows].astype(np.float64), train.labels[rows]
+    folds = int(min(3, np.unique(labels, return_counts=True)[1].min()))
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=_ITERATIONS, tol=1e-3))
+    scoring = "roc_auc" if len(np.unique(labels)) == 2 else "roc_auc_ovr"
+    search = GridSearchCV(pipeline, {"logisticregression__C": _STRENGTHS}, cv=max(folds, 2), scoring=scoring)
+    return Probe(search.fit(vectors, labels), np.unique(labels))
 
 
 def stratified_share(labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:

@@ -16,10 +16,12 @@ from core.ports import ImageEncoder
 from core.settings import load_settings
 from evals.images.disturb import DISTURBANCES
 from evals.images.encoders import baselines
-from evals.images.probes import Figure, Split, knn_scores, linear_probe, macro_auroc, retrieval, with_interval
+from evals.images.probes import Figure, Probe, Split, knn_scores, linear_probe, macro_auroc, retrieval, with_interval
 from retrieval.images.trainingset import read_arrays
 
 _SHARES = (0.01, 0.1, 1.0)
+_DRAWS = 5
+"""Random draws of a share of the labels, averaged."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,12 @@ def measure(encoder: ImageEncoder, train: Pictures, test: Pictures) -> dict[str,
     row: dict[str, str | int | Figure] = {"encoder": encoder.identity, "dimension": encoder.dimension}
     row |= _neighbour_figures(fitted, seen)
     for share in _SHARES:
-        row[f"probe AUROC {share:.0%}"] = _probe_figure(fitted, seen, share)
+        probes = [linear_probe(fitted, share, seed) for seed in range(1 if share == 1.0 else _DRAWS)]
+        row[f"probe AUROC {share:.0%}"] = _probe_figure(probes, seen)
     for name, disturb in DISTURBANCES.items():
         generator = np.random.default_rng(7)
         disturbed = Split(encoder.encode([disturb(image, generator) for image in test.images]), test.labels)
-        row[f"probe AUROC, {name}"] = _probe_figure(fitted, disturbed, 1.0)
+        row[f"probe AUROC, {name}"] = _probe_figure(probes, disturbed)
     return row
 
 
@@ -88,13 +91,13 @@ def _balanced(labels: NDArray[np.int64], named: NDArray[np.int64]) -> float:
     return float(np.mean([(named[labels == name] == name).mean() for name in np.unique(labels)]))
 
 
-def _probe_figure(train: Split, test: Split, share: float) -> Figure:
-    """Mean over five draws of the share (one for all labels); the interval is over test pictures."""
-    draws = [linear_probe(train, test, share, seed) for seed in range(1 if share == 1.0 else 5)]
-    classes = draws[0][1]
+def _probe_figure(probes: Sequence[Probe], test: Split) -> Figure:
+    """Mean over the probes; the interval is over test pictures."""
+    scores = [probe.scores(test.vectors) for probe in probes]
+    classes = probes[0].classes
 
     def mean(rows: NDArray[np.int64]) -> float:
-        return float(np.mean([macro_auroc(test.labels[rows], scores[rows], classes) for scores, _ in draws]))
+        return float(np.mean([macro_auroc(test.labels[rows], each[rows], classes) for each in scores]))
 
     return with_interval(mean, len(test.labels))
 

@@ -33,7 +33,7 @@ from core.ports import ImageEncoder, Picture
 from core.types import Frozen
 from retrieval.folder import GenerationFolder
 from retrieval.generation import open_store, sha256
-from retrieval.images.hashing import difference_hash
+from retrieval.images.hashing import BITS, difference_hash
 from retrieval.images.null import NullDistribution, null_of
 from retrieval.images.regions import STRIDE, regions_of
 
@@ -185,7 +185,7 @@ class ImageIndex:
                 f"the encoder is {self.encoder.identity}. {repair}"
             )
         rows = np.asarray([row for row, _ in stored], dtype=np.int64)
-        hashes = np.frombuffer(b"".join(code for _, code in stored), dtype=np.uint8).reshape(len(stored), -1)
+        hashes = np.frombuffer(b"".join(code for _, code in stored), dtype=np.uint8).reshape(len(stored), BITS // 8)
         return ImageGeneration(folder, manifest, store, vectors, regions, rows, hashes)
 
     def _known(self) -> dict[str, str]:

@@ -13,8 +13,12 @@ class FilmEncoder(nn.Module):
     """Pictures (n, 32, 32) to features (n, 288).
 
     The second input channel says which pixels are shown: all of them, except in masked pretraining. The features are
-    the mean over the picture of the last stage (192 numbers, what is there) and of the stage before (96, its texture).
+    the mean over the picture of the last stage (192 numbers, what is there) and of the stage before (96, its texture),
+    each standardised over the training pictures once training is over: else what all films share would fill every cosine.
     """
+
+    center: Tensor
+    spread: Tensor
 
     dimension = WIDTHS[3] + WIDTHS[2]
 
@@ -29,6 +33,8 @@ class FilmEncoder(nn.Module):
             stages.append(nn.Sequential(*layers))
             before = width
         self.stages = nn.ModuleList(stages)
+        self.register_buffer("center", torch.zeros(self.dimension))
+        self.register_buffer("spread", torch.ones(self.dimension))
 
     def maps(self, pictures: Tensor, shown: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Feature maps of the last two stages: (n, 96, 8, 8) and (n, 192, 4, 4). `shown` is (n, 32, 32) of 0 and 1."""
@@ -41,7 +47,8 @@ class FilmEncoder(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """Features of whole pictures."""
         texture, content = self.maps(pictures)
-        return torch.cat([content.mean((2, 3)), texture.mean((2, 3))], dim=1)
+        features = torch.cat([content.mean((2, 3)), texture.mean((2, 3))], dim=1)
+        return (features - self.center) / self.spread
 
 
 class ResidualBlock(nn.Module):

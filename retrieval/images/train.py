@@ -37,8 +37,8 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 20
-    masked_epochs: int = Field(default=30, ge=0)
-    contrast_epochs: int = Field(default=60, ge=0)
+    masked_epochs: int = Field(default=12, ge=0)
+    contrast_epochs: int = Field(default=36, ge=0)
     batch: int = Field(default=192, ge=4)
     rate: float = Field(default=1.5e-3, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
@@ -47,6 +47,7 @@ class TrainConfig(BaseModel):
     labels_weight: float = Field(default=1.0, ge=0)
     reports_weight: float = Field(default=1.0, ge=0)
     strength: float = Field(default=1.0, ge=0, le=1)
+    half: bool = Field(default=True, description="Convolutions in bfloat16: nearly three times as fast on recent CPUs.")
 
 
 class Trainee(nn.Module):
@@ -113,10 +114,20 @@ def train(
         with (out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps({"epoch": run.epoch, "stage": stage, "loss": round(loss, 5)}) + "\n")
         _save(run, out)
-    encoder = run.trainee.encoder.to("cpu").eval()
+    encoder = _standardised(run.trainee.encoder.to("cpu").eval(), data)
     save_file({name: value.contiguous() for name, value in encoder.state_dict().items()}, out / "encoder.safetensors")
     if run.epoch == total:
         (out / "resume.safetensors").unlink(missing_ok=True)
+    return encoder
+
+
+def _standardised(encoder: FilmEncoder, data: TrainingSet) -> FilmEncoder:
+    """With the mean and spread of its features over the training pictures."""
+    with torch.inference_mode():
+        batches = [encoder(torch.from_numpy(data.pictures[start : start + 256])) for start in range(0, len(data), 256)]
+        features = torch.cat(batches)
+    encoder.center.copy_(features.mean(0))
+    encoder.spread.copy_(features.std(0).clamp(min=1e-3))
     return encoder
 
 
@@ -129,6 +140,7 @@ def _check_recipe(out: Path, config: TrainConfig) -> None:
 
 def _start(config: TrainConfig, text: Encoder | None, device: torch.device) -> _Run:
     trainee = Trainee(text.dimension if text else 1).to(device)
+    trainee.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(trainee.parameters(), lr=config.rate, weight_decay=config.weight_decay)
     return _Run(trainee, optimizer, torch.Generator().manual_seed(config.seed), device)
 
@@ -183,15 +195,18 @@ def _masked_loss(run: _Run, pictures: Tensor, config: TrainConfig) -> Tensor:
     views = augment(pictures, run.generator, 0.5 * config.strength)
     shown = hidden_patches(len(views), SIZE, run.generator, config.visible).to(run.device)
     views = views.to(run.device)
-    painted = run.trainee.decoder(run.trainee.encoder.maps(views, shown)[1])
-    return masked_error(painted, views, shown)
+    with torch.autocast(run.device.type, torch.bfloat16, enabled=config.half):
+        painted = run.trainee.decoder(run.trainee.encoder.maps(views, shown)[1])
+    return masked_error(painted.float(), views, shown)
 
 
 def _contrast_loss(
     run: _Run, pictures: Tensor, labels: Tensor, told: tuple[Tensor, Tensor] | None, config: TrainConfig
 ) -> Tensor:
     first, second = (augment(pictures, run.generator, config.strength).to(run.device) for _ in range(2))
-    features = run.trainee.encoder(torch.cat([first, second]))
+    with torch.autocast(run.device.type, torch.bfloat16, enabled=config.half):
+        features = run.trainee.encoder(torch.cat([first, second]))
+    features = features.float()
     half = len(pictures)
     loss: Tensor = features.sum() * 0
     if config.views_weight:
