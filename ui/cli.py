@@ -220,9 +220,18 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         actions, "images", "image encoders side by side: neighbours, linear probe, robustness", module="images.run"
     )
     images.set_defaults(package="evals")
-    images.add_argument("--data", required=True, metavar="DIR", help="a .npz in the MedMNIST layout, or a folder with one")
+    images.add_argument("--data", required=True, metavar="DIR", help="a .npz in the MedMNIST layout, or its folder")
     images.add_argument("--split", default="test", choices=("val", "test"), help="judged on (default test)")
     images.add_argument("--encoders", nargs="*", default=[], metavar="FOLDER|URL", help="more encoders to compare")
+    operating = _command(actions, "operating-point", "a threshold for a sensitivity or specificity, judged on test pictures")
+    operating.set_defaults(package="evals", module="images.operating")
+    operating.add_argument(
+        "--data", required=True, metavar="DIR", help="a .npz in the MedMNIST layout, or a folder with one"
+    )
+    operating.add_argument("--sensitivity", type=float, metavar="SHARE", help="asked for on the validation pictures")
+    operating.add_argument("--specificity", type=float, metavar="SHARE")
+    operating.add_argument("--by", default="probe", choices=("probe", "knn"))
+    operating.add_argument("--encoder", metavar="FOLDER|URL")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
 
 

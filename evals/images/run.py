@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from agent.assemble import image_encoder
 
     settings = load_settings()
-    train, test = (_read(Path(arguments.data), split) for split in ("train", arguments.split))
+    train, test = (read_split(Path(arguments.data), split) for split in ("train", arguments.split))
     encoders: list[ImageEncoder] = [image_encoder(settings, name) for name in (None, *arguments.encoders)]
     encoders += baselines(train.images)
     rows = [measure(encoder, train, test) for encoder in encoders]
@@ -102,7 +102,12 @@ def _probe_figure(probes: Sequence[Probe], test: Split) -> Figure:
     return with_interval(mean, len(test.labels))
 
 
-def _read(folder: Path, split: str) -> Pictures:
+def read_split(folder: Path, split: str) -> Pictures:
+    """Pictures and classes of a split.
+
+    Raises:
+        FileError: there is no such `.npz`, or it lacks the split.
+    """
     arrays: Sequence[Path] = sorted(folder.glob("*.npz")) if folder.is_dir() else [folder]
     if len(arrays) != 1:
         raise FileError(

@@ -125,7 +125,7 @@ def test_text_lies_in_the_same_space_or_is_refused(encoder: ImageEncoder) -> Non
         assert vectors.shape == (2, encoder.dimension)
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     else:
-        with pytest.raises(InputError, match="text|images only"):
+        with pytest.raises(InputError, match=r"text|images only"):
             encoder.encode_texts(["chest film"])
 
 

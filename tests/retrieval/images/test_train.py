@@ -137,5 +137,5 @@ def test_arrays_are_read_without_pickle(tmp_path: Path) -> None:
     np.savez(tmp_path / "set.npz", train_images=images, train_labels=np.array([{}, {}, {}], dtype=object))
     with pytest.raises(FileError, match="train_labels"):
         read_training_set(tmp_path, lambda path: images[0])
-    with pytest.raises(FileError, match="metadata.csv"):
+    with pytest.raises(FileError, match=r"metadata\.csv"):
         read_training_set(tmp_path / "..", lambda path: images[0])
