@@ -232,6 +232,15 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     operating.add_argument("--specificity", type=float, metavar="SHARE")
     operating.add_argument("--by", default="probe", choices=("probe", "knn"))
     operating.add_argument("--encoder", metavar="FOLDER|URL")
+    concepts = _command(actions, "concepts", "the concept bottleneck beside a plain probe where a bystander misleads")
+    concepts.set_defaults(package="evals", module="images.confounded")
+    concepts.add_argument("--data", required=True, metavar="DIR", help="a .npz in the MedMNIST layout, or its folder")
+    concepts.add_argument(
+        "--topic", required=True, metavar="WORDS", help="what to look up concepts for, such as a disease on films"
+    )
+    concepts.add_argument("--indexes", nargs="*", metavar="NAME", help="literature indexes to propose concepts from")
+    concepts.add_argument("--split", default="test", choices=("val", "test"))
+    concepts.add_argument("--encoder", metavar="FOLDER|URL")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
 
 
