@@ -29,7 +29,7 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clip")
     words = {word: number for number, word in enumerate(("<pad>", "<unk>", "<end>", "chest", "film", "spine"))}
     plain = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    plain.pre_tokenizer = pre_tokenizers.Whitespace()  # type: ignore[assignment]
+    plain.pre_tokenizer = pre_tokenizers.Whitespace()
     PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="<pad>", unk_token="<unk>", eos_token="<end>").save_pretrained(
         folder
     )

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from core.errors import FileError
+from core.ports import Picture
 from core.pseudonym import Pseudonyms
 from retrieval.images.sources import array_rows, read_pictures
 from tests.retrieval.images.build import kind_of_film
@@ -21,7 +22,7 @@ def save(path: Path, seed: int) -> None:
     Image.fromarray(np.round(255 * (film - film.min()) / np.ptp(film)).astype(np.uint8)).save(path)
 
 
-def read(folder: Path) -> tuple[list, dict[str, str]]:
+def read(folder: Path) -> tuple[list[Picture], dict[str, str]]:
     skipped: dict[str, str] = {}
     pictures = list(
         read_pictures(folder, FilmReader(PSEUDONYMS), PSEUDONYMS.of, lambda name, why: skipped.update({name: why}))

@@ -35,12 +35,12 @@ def attach(store: SessionStore, pixels: np.ndarray, **told: object) -> str:
     grey = np.round(255 * (pixels - pixels.min()) / np.ptp(pixels)).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, format="PNG")
-    new = NewArtifact(kind="radiograph", title="A film", media_type="image/png", shape=grey.shape, **told)  # type: ignore[arg-type]
+    new = NewArtifact(kind="radiograph", title="A film", media_type="image/png", shape=grey.shape, **told)
     return store.add(buffer.getvalue(), new, ".png").handle
 
 
 def run(tool: FindSimilarImages, store: SessionStore, **arguments: object):  # type: ignore[no-untyped-def]
-    return tool.run(SimilarParams(**arguments), ToolContext(store=store, call_id="c1"))  # type: ignore[arg-type]
+    return tool.run(SimilarParams(**arguments), ToolContext(store=store, call_id="c1"))
 
 
 def test_neighbours_are_stated_with_labels_reports_and_a_sheet(tool: FindSimilarImages, store: SessionStore) -> None:
