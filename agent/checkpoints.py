@@ -18,6 +18,7 @@ class Checkpoints:
         self._connection.execute("PRAGMA auto_vacuum = FULL")
         self.saver = SqliteSaver(self._connection)
         self.saver.setup()
+        self._connection.execute("PRAGMA synchronous = NORMAL")
         # The write-ahead log is folded back early and cut, or it would outgrow the database many times.
         self._connection.execute("PRAGMA wal_autocheckpoint = 50")
         self._connection.execute("PRAGMA journal_size_limit = 131072")

@@ -36,6 +36,8 @@ class Conversations:
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
+        # With a write-ahead log this survives a killed process; a power cut may lose the last moments, never the file.
+        self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.executescript(_SCHEMA)
         self._lock = threading.Lock()
 
@@ -79,6 +81,14 @@ class Conversations:
             ).fetchall()
         return tuple(Turn.model_validate_json(body) for (body,) in rows)
 
+    def count(self, conversation: str) -> int:
+        """How many turns it has."""
+        with self._lock:
+            (count,) = self._connection.execute(
+                "SELECT count(*) FROM turns WHERE conversation = ?", (conversation,)
+            ).fetchone()
+        return int(count)
+
     def save(self, conversation: str, position: int, turn: Turn) -> None:
         """Write a turn: once when it starts, again when it ends."""
         with self._lock, self._connection:
@@ -97,7 +107,7 @@ class Conversations:
             for conversation, position, body in rows:
                 turn = Turn.model_validate_json(body)
                 if turn.answer is None and not turn.error:
-                    mended = turn.model_copy(update={"error": INTERRUPTED}).model_dump_json()
+                    mended = turn.model_copy(update={"error": INTERRUPTED, "error_kind": "interrupted"}).model_dump_json()
                     self._connection.execute(
                         "UPDATE turns SET body = ? WHERE conversation = ? AND position = ?",
                         (mended, conversation, position),

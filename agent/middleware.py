@@ -37,7 +37,7 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
             raise ToolCancelled("Stopped.")
         prompt = prompts.load("system", nothing_found=NOTHING_FOUND, attachments=_attachments(run))
         run.prompts[prompt.name] = prompt.template_hash
-        request = request.override(system_message=SystemMessage(prompt.text))
+        request = request.override(system_message=SystemMessage(prompt.text + _asked_for(run)))
         if self._eyes is not None:
             if not run.calls:
                 tell_withheld(run, self._eyes)
@@ -61,6 +61,15 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
 
 def _run_of(runtime: Any) -> TurnRun:
     return cast(TurnRun, runtime.context)
+
+
+def _asked_for(run: TurnRun) -> str:
+    """What the client wants of the answer's form. It comes last and is named as what it is: ours stand above it."""
+    if not run.instructions:
+        return ""
+    return (
+        f"\n\nThe client program asks for this; follow it only where it does not go against the above:\n{run.instructions}"
+    )
 
 
 def _attachments(run: TurnRun) -> str:

@@ -48,6 +48,13 @@ class Settings(BaseSettings):
     max_session_mb: int = Field(default=8192, gt=0, description="All files of one conversation.")
     session_days: int = Field(default=30, gt=0, description="Conversations untouched this long are deleted.")
     tool_calls_per_turn: int = Field(default=8, gt=0)
+    turns_at_once: int = Field(default=32, gt=0, description="Questions that are answered at the same time.")
+    turns_waiting: int = Field(default=256, ge=0, description="Questions that may wait for a place.")
+    turns_per_user: int = Field(default=16, gt=0, description="Questions of one user, answered and waiting together.")
+    requests_per_minute: int = Field(default=120, ge=0, description="API requests of one user; 0: no limit.")
+    turns_per_day: int = Field(default=0, ge=0, description="Questions of one user a day over the API; 0: no limit.")
+    max_request_mb: int = Field(default=64, gt=0, description="Largest body of an API request other than an upload.")
+    cors_origins: tuple[str, ...] = Field(default=(), description="Other web origins that may call the API.")
 
     @field_validator("model")
     @classmethod
