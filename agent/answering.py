@@ -44,6 +44,7 @@ def build_answer(
             prompts=run.prompts,
             tools=tuple(run.provenance),
             artifacts={item.handle: item.sha256 for item in run.store.list()},
+            usage=run.usage,
             started=started,
             seconds=round(seconds, 3),
             version=VERSION,

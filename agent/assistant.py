@@ -16,8 +16,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.answering import build_answer
-from agent.checkpoints import Checkpoints
-from agent.conversations import ConversationInfo, Conversations
+from agent.conversations import ConversationInfo
 from agent.ending import STOPPED, check_ending, emit_text, ended, in_words
 from agent.events import Event, Notice, Queued, TurnDone
 from agent.eyes import Eyes
@@ -25,8 +24,9 @@ from agent.fair_queue import FairQueue, Ticket
 from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
 from agent.models.lines import Lines, noted_in
+from agent.state import open_state
 from agent.turns import Asked, RunningTurn
-from core.errors import ConsiliumError, EndpointError, InputError, TooBusy, ToolCancelled
+from core.errors import ConsiliumError, EndpointError, InputError, ToolCancelled
 from core.settings import Settings
 from core.store import SessionStore, remove_expired
 from core.types import Artifact, Frozen, Turn
@@ -93,7 +93,6 @@ class ReadyModel:
 class _Session:
     store: SessionStore
     cache: ResultCache = field(default_factory=dict)
-    busy: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Assistant:
@@ -104,11 +103,10 @@ class Assistant:
         self._registry = registry
         self._runtime = ToolRuntime(registry)
         self._connect = connect
-        settings.home.mkdir(parents=True, exist_ok=True)
-        self._folder = settings.home / "sessions"
-        self._conversations = Conversations(settings.home / "conversations.sqlite")
-        self._conversations.mark_interrupted()
-        self._checkpoints = Checkpoints(settings.home / "checkpoints.sqlite")
+        self.state = open_state(settings)
+        self._folder = self.state.sessions
+        self._conversations = self.state.conversations
+        self._checkpoints = self.state.checkpoints
         self._sessions: dict[str, _Session] = {}
         self._graphs: dict[str, Any] = {}
         self._line = FairQueue(settings.turns_at_once, settings.turns_waiting, settings.turns_per_user)
@@ -126,8 +124,7 @@ class Assistant:
 
     def close(self) -> None:
         """Close the databases."""
-        self._conversations.close()
-        self._checkpoints.close()
+        self.state.close()
 
     def tools(self) -> tuple[Tool, ...]:
         """All registered tools."""
@@ -248,22 +245,16 @@ class Assistant:
         session = self._session(owner, conversation)
         if not asked.question.strip():
             raise InputError("The question is empty.")
-        if not session.busy.acquire(blocking=False):
-            raise InputError("The last question is still being answered; wait for it or stop it.")
-        try:
-            ticket = self._line.enter(owner)
-        except TooBusy:
-            session.busy.release()
-            raise
+        ticket = self._line.enter(owner)
         try:
             session.store.touch()
             position = self._conversations.count(conversation)
             handles = tuple(artifact.handle for artifact in session.store.list())
             turn = Turn(id=str(position + 1), question=asked.question, attached=handles, started=datetime.now(UTC))
-            self._conversations.save(conversation, position, turn)
+            if asked.position not in (None, position) or not self._conversations.begin(conversation, position, turn):
+                raise InputError("The last question is still being answered; wait for it or stop it.")
         except BaseException:
             self._line.give_up(ticket)
-            session.busy.release()
             raise
         running = RunningTurn(turn.id, cancelled or threading.Event())
         run = TurnRun(
@@ -281,8 +272,7 @@ class Assistant:
             try:
                 done = self._in_its_place(ticket, conversation, asked, turn, run, running)
             finally:
-                self._conversations.save(conversation, position, done)
-                session.busy.release()
+                self._conversations.end(conversation, position, done)
                 for watcher in self._watchers:
                     watcher(done)
                 emit(TurnDone(turn=done))
@@ -324,7 +314,7 @@ class Assistant:
             return ended(turn, run).model_copy(update={"answer": answer})
         except Exception as error:
             self._checkpoints.keep_only(conversation, before)
-            text, kind = (STOPPED, "stopped") if run.cancelled.is_set() else in_words(error, endpoint)
+            text, kind = in_words(ToolCancelled(STOPPED) if run.cancelled.is_set() else error, endpoint)
             run.emit(Notice(level="error", text=text))
             return ended(turn, run, text, kind)
 

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from agent.events import Event, Notice, StepFinished, StepProgress, StepStarted
 from core.store import SessionStore
-from core.types import Artifact, CallRecord, Evidence, Table, TableRow, ToolProvenance, ToolResult
+from core.types import Artifact, CallRecord, Evidence, Table, TableRow, ToolProvenance, ToolResult, Usage
 from tools.runtime import CallRequest, ToolRuntime
 
 ResultCache = dict[str, ToolResult]
@@ -27,6 +27,7 @@ class TurnRun:
     cache: ResultCache
     refused_tools: Mapping[str, str] = field(default_factory=dict)
     instructions: str = ""
+    usage: Usage = field(default_factory=Usage)
     cancelled: threading.Event = field(default_factory=threading.Event)
     evidence: list[Evidence] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import AgentState, ModelRequest, ModelResponse
-from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
@@ -16,6 +16,7 @@ from agent.adapters import as_message
 from agent.eyes import Eyes, tell_withheld, with_pictures
 from agent.ledger import TurnRun
 from core.errors import ToolCancelled
+from core.types import Usage
 
 NOTHING_FOUND = "I found nothing on this."
 """What a served model says when its tools found nothing; the assembler of answers looks for it."""
@@ -44,6 +45,7 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
             request = request.override(messages=with_pictures(request.messages, run, self._eyes))
         response = handler(request)
         response.result = [_mend(message) if isinstance(message, AIMessage) else message for message in response.result]
+        run.usage = _added(run.usage, response.result)
         run.expect([call["id"] or "" for m in response.result if isinstance(m, AIMessage) for call in m.tool_calls])
         return response
 
@@ -61,6 +63,15 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
 
 def _run_of(runtime: Any) -> TurnRun:
     return cast(TurnRun, runtime.context)
+
+
+def _added(usage: Usage, messages: Sequence[BaseMessage]) -> Usage:
+    told = [message.usage_metadata for message in messages if isinstance(message, AIMessage) and message.usage_metadata]
+    return Usage(
+        model_calls=usage.model_calls + 1,
+        prompt_tokens=usage.prompt_tokens + sum(item["input_tokens"] for item in told),
+        completion_tokens=usage.completion_tokens + sum(item["output_tokens"] for item in told),
+    )
 
 
 def _asked_for(run: TurnRun) -> str:

@@ -23,11 +23,13 @@ class Asked(Frozen):
     """A question. `history` is told to the model once, in a conversation that has no memory of its own yet.
 
     `instructions` are a client's own words on how to answer: they stand below ours, for this turn only.
+    `position`: how many turns the conversation must have; with any other number the question is refused.
     """
 
     question: str
     history: tuple[Said, ...] = ()
     instructions: str = ""
+    position: int | None = None
 
     def earlier_messages(self) -> list[BaseMessage]:
         """The history in the model's words."""

@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=120, ge=0, description="API requests of one user; 0: no limit.")
     turns_per_day: int = Field(default=0, ge=0, description="Questions of one user a day over the API; 0: no limit.")
     max_request_mb: int = Field(default=64, gt=0, description="Largest body of an API request other than an upload.")
+    sessions: Path | None = Field(default=None, description="Files of conversations; default: below home. May be shared.")
+    database: SecretStr = Field(
+        default=SecretStr(""), description="postgresql://... shared by several workers; empty: SQLite below home."
+    )
     cors_origins: tuple[str, ...] = Field(default=(), description="Other web origins that may call the API.")
 
     @field_validator("model")
@@ -63,6 +67,13 @@ class Settings(BaseSettings):
             return value.rstrip("/")
         msg = f"must be 'embedded' or a URL that starts with http:// or https://, got {value!r}"
         raise ValueError(msg)
+
+    @field_validator("database")
+    @classmethod
+    def _database_is_postgresql(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must be a URL that starts with postgresql://")
+        return value
 
     @field_validator("login")
     @classmethod
@@ -111,6 +122,6 @@ def _explain(error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             lines.append(f"There is no setting {name!r}. Allowed: {', '.join(Settings.model_fields)}.")
         else:
-            shown = "" if name in ("login", "api_key") else f" (got {item['input']!r})"
+            shown = "" if name in ("login", "api_key", "database") else f" (got {item['input']!r})"
             lines.append(f"Setting {name!r}: {item['msg']}{shown}.")
     return " ".join(lines)

@@ -209,6 +209,14 @@ class CallRecord(Frozen):
     warnings: tuple[str, ...] = ()
 
 
+class Usage(Frozen):
+    """What a turn cost at the model's endpoint, as the endpoint counted; zeros where nothing is generated or told."""
+
+    model_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
 class Provenance(Frozen):
     """Enough to replay a turn."""
 
@@ -217,6 +225,7 @@ class Provenance(Frozen):
     prompts: dict[str, str] = Field(default={}, description="Template name to hash.")
     tools: tuple[ToolProvenance, ...] = ()
     artifacts: dict[str, str] = Field(default={}, description="Handle to sha256.")
+    usage: Usage = Usage()
     started: datetime
     seconds: float
     version: str

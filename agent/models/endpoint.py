@@ -77,7 +77,7 @@ def chat_model(endpoint: Endpoint, settings: Settings) -> ChatOpenAI:
         max_completion_tokens=settings.answer_tokens,
         http_client=httpx.Client(transport=NotedTransport(), follow_redirects=True),
         streaming=True,
-        stream_usage=False,
+        stream_usage=True,
         temperature=0,
         use_responses_api=False,
     )

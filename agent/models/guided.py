@@ -71,7 +71,11 @@ class GuidedChatModel(BaseChatModel):
             yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_calls=calls))
             return
         for piece in self.model.stream(_as_text(messages), _QUIETLY):
-            told = AIMessageChunk(content=str(piece.text), response_metadata=piece.response_metadata)
+            told = AIMessageChunk(
+                content=str(piece.text),
+                response_metadata=piece.response_metadata,
+                usage_metadata=piece.usage_metadata if isinstance(piece, AIMessageChunk) else None,
+            )
             yield ChatGenerationChunk(message=told)
 
     def _plan(self, messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
