@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import queue
+import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +16,10 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage
+from pydantic import JsonValue
 
 from agent.answering import build_answer
-from agent.conversations import ConversationInfo
+from agent.conversations import ConversationInfo, Place
 from agent.ending import STOPPED, check_ending, emit_text, ended, in_words
 from agent.events import Event, Notice, Queued, TurnDone
 from agent.eyes import Eyes
@@ -25,19 +28,22 @@ from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
 from agent.models.lines import Lines, noted_in
 from agent.state import open_state
+from agent.status import Attached, ModelStatus, SampleCase
 from agent.turns import Asked, RunningTurn
 from core.errors import ConsiliumError, EndpointError, InputError, ToolCancelled
 from core.settings import Settings
 from core.store import SessionStore, remove_expired
-from core.types import Artifact, Frozen, Turn
-from tools.base import Tool
+from core.types import ToolResult, Turn
+from tools.base import Progress, Tool
 from tools.imaging.slices import draw_slice, slice_count
 from tools.intake import read_files
 from tools.registry import Registry
-from tools.runtime import ToolRuntime
+from tools.runtime import CallRequest, ToolRuntime
 from tools.sample import load_sample
 
+_log = logging.getLogger(__name__)
 _POLL_S = 0.05
+_WORKSPACE = "workspace"
 _SAMPLE_QUESTIONS = (
     "Which vertebrae are fractured and how badly?",
     "What does the literature say about grading vertebral fractures?",
@@ -51,30 +57,6 @@ _RECORD_STAYS = (
     "Record contents are not sent to an endpoint that is not on this machine. "
     "Use the embedded model or an endpoint on 127.0.0.1 to ask about the record."
 )
-
-
-class ModelStatus(Frozen):
-    """What drives the agent now."""
-
-    model: str
-    endpoint: str
-    reachable: bool
-    detail: str
-
-
-class SampleCase(Frozen):
-    """The sample as attached, and what to ask of it."""
-
-    artifacts: tuple[Artifact, ...]
-    questions: tuple[str, ...]
-    note: str
-
-
-class Attached(Frozen):
-    """Files taken in, and one message for each that could not be."""
-
-    artifacts: tuple[Artifact, ...]
-    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -110,6 +92,7 @@ class Assistant:
         self._sessions: dict[str, _Session] = {}
         self._graphs: dict[str, Any] = {}
         self._line = FairQueue(settings.turns_at_once, settings.turns_waiting, settings.turns_per_user)
+        self._running: dict[str, RunningTurn] = {}
         self._watchers: list[Callable[[Turn], None]] = []
         self._lock = threading.Lock()
         for conversation in self._conversations.expire(settings.session_days):
@@ -137,6 +120,58 @@ class Assistant:
     def load(self) -> tuple[int, int]:
         """How many questions are being answered, and how many wait."""
         return self._line.running, self._line.waiting
+
+    def stores_answer(self) -> bool:
+        """Whether the database and the folder of files can be used now."""
+        try:
+            self.state.database.run("SELECT 1")
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except Exception:
+            _log.exception("a store does not answer")
+            return False
+        return True
+
+    def workspace(self, owner: str) -> str:
+        """The conversation in which an owner's tools run when none is named; made when it is first needed."""
+        place = self._conversations.place(owner, _WORKSPACE)
+        if place is not None:
+            return place.conversation
+        conversation = self.new_conversation(owner)
+        self._conversations.led_to(owner, _WORKSPACE, Place(conversation=conversation, position=0))
+        return conversation
+
+    def call_tool(
+        self,
+        owner: str,
+        conversation: str,
+        name: str,
+        arguments: Mapping[str, JsonValue],
+        progress: Progress = lambda fraction, message: None,
+        cancelled: threading.Event | None = None,
+    ) -> ToolResult:
+        """Run one tool on a conversation's files, outside of any turn. Its evidence is numbered from 1.
+
+        Raises:
+            UnknownConversation: it is not the owner's.
+            TooBusy: too much is being done.
+        """
+        session = self._session(owner, conversation)
+        session.store.touch()
+        stop = cancelled or threading.Event()
+        ticket = self._line.enter(owner)
+        with self._line.place(ticket, stop, lambda position: None):
+            call = CallRequest(name, arguments, f"call-{secrets.token_hex(4)}", session.store, progress, stop)
+            result = self._runtime.call(call).result
+        evidence = tuple(item.model_copy(update={"id": str(n)}) for n, item in enumerate(result.evidence, start=1))
+        return result.model_copy(update={"evidence": evidence})
+
+    def stop(self, owner: str, conversation: str) -> bool:
+        """Stop the question that this process answers in a conversation; whether there was one."""
+        self._conversations.check(owner, conversation)
+        running = self._running.get(conversation)
+        if running is not None:
+            running.stop()
+        return running is not None
 
     def new_conversation(self, owner: str) -> str:
         """Open a conversation; returns its id."""
@@ -272,11 +307,13 @@ class Assistant:
             try:
                 done = self._in_its_place(ticket, conversation, asked, turn, run, running)
             finally:
+                self._running.pop(conversation, None)
                 self._conversations.end(conversation, position, done)
                 for watcher in self._watchers:
                     watcher(done)
                 emit(TurnDone(turn=done))
 
+        self._running[conversation] = running
         running.begin(work)
         return running
 

@@ -129,15 +129,17 @@ class Conversations:
             owner, digest, place.conversation, place.position,
         )  # fmt: skip
 
-    def continued(self, owner: str, digest: str) -> Place | None:
-        """The owner's conversation that a list of messages led to, if it is there and no turn came since."""
+    def place(self, owner: str, digest: str) -> Place | None:
+        """The owner's place noted under this digest, if its conversation is there."""
         rows = self._database.run(
             "SELECT conversation, position FROM continuations WHERE owner = ? AND digest = ?", owner, digest
         )
-        for conversation, position in rows:
-            if self.count(conversation) == position:
-                return Place(conversation=conversation, position=position)
-        return None
+        return next((Place(conversation=conversation, position=position) for conversation, position in rows), None)
+
+    def continued(self, owner: str, digest: str) -> Place | None:
+        """The owner's conversation that a list of messages led to, if it is there and no turn came since."""
+        place = self.place(owner, digest)
+        return place if place is not None and self.count(place.conversation) == place.position else None
 
     def expire(self, days: int) -> tuple[str, ...]:
         """Delete conversations untouched for so many days; returns their ids."""

@@ -15,6 +15,7 @@ from core.types import ErrorKind, Turn
 
 _log = logging.getLogger(__name__)
 STOPPED = "Stopped before it had an answer."
+CUT = "The model's answer was cut at the most tokens it may write (setting answer_tokens)."
 
 
 def check_ending(message: AIMessage, run: TurnRun, endpoint: str) -> None:
@@ -25,7 +26,7 @@ def check_ending(message: AIMessage, run: TurnRun, endpoint: str) -> None:
             f"The model endpoint {endpoint} broke off before the answer was complete. The conversation is kept; ask again."
         )
     if reason == "length":
-        run.warnings.append("The model's answer was cut at the most tokens it may write (setting answer_tokens).")
+        run.warnings.append(CUT)
 
 
 def emit_text(chunk: object, run: TurnRun) -> None:

@@ -41,6 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.description = "A medical assistant that shows its work: every sentence is tied to evidence you can check."
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands)
+    _add_keys(commands)
+    _add_mcp(commands)
     _add_ask(commands)
     _add_fracture(commands)
     _add_vllm(commands)
@@ -58,6 +60,22 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     serve.add_argument("--port", type=int, help="port (default 7860)")
     serve.add_argument("--login", metavar="USER:PASS", help="ask for this login")
     _add_model(serve)
+
+
+def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    keys = commands.add_parser("keys", help="API keys: make, list, revoke")
+    actions = keys.add_subparsers(required=True, metavar="ACTION")
+    create = _command(actions, "create", "make a key; it is shown this once", module="keys")
+    create.add_argument("user", metavar="USER", help="whose key; the login of the page for the same conversations")
+    create.add_argument("--days", type=int, metavar="N", help="days until it expires (default: never)")
+    _command(actions, "list", "list the keys, never their secrets", module="keys")
+    revoke = _command(actions, "revoke", "make a key useless from now on", module="keys")
+    revoke.add_argument("id", metavar="ID", help="the key's id, as listed")
+
+
+def _add_mcp(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    mcp = _command(commands, "mcp", "serve the tools over MCP on standard input and output")
+    _add_model(mcp)
 
 
 def _add_ask(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
