@@ -28,6 +28,7 @@ class Script:
         {"text", "streaming", "native tool calls", "parallel tool calls", "JSON schema", "images"}
     )
     plans: int = 0
+    usage: tuple[int, int] | None = None
     checks: list[str] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -65,7 +66,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif reply == "html":
             self._raw(200, "text/html", b"<html>hello</html>")
         else:
-            self._raw(200, "text/event-stream", b"".join(_events(reply)))
+            self._raw(200, "text/event-stream", b"".join(_events(reply, self._usage(body))))
+
+    def _usage(self, body: dict[str, Any]) -> tuple[int, int] | None:
+        return self.script.usage if (body.get("stream_options") or {}).get("include_usage") else None
 
     def _check(self, check: str, body: dict[str, Any]) -> None:
         """What the preflight asks: done as a server does it that can, or cannot."""
@@ -113,7 +117,7 @@ def _checked(check: str, able: bool) -> dict[str, Any]:
     return {"role": "assistant", "content": None if calls else content, "tool_calls": calls or None}
 
 
-def _events(reply: Any) -> Iterator[bytes]:
+def _events(reply: Any, usage: tuple[int, int] | None = None) -> Iterator[bytes]:
     if isinstance(reply, str):
         deltas: list[dict[str, Any]] = [
             {"role": "assistant", "content": ""},
@@ -130,6 +134,9 @@ def _events(reply: Any) -> Iterator[bytes]:
         choice = {"index": 0, "delta": delta, "finish_reason": None if delta else finish}
         chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice]}
         yield f"data: {json.dumps(chunk)}\n\n".encode()
+    if usage is not None:
+        counted = {"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": sum(usage)}
+        yield f"data: {json.dumps({**chunk, 'choices': [], 'usage': counted})}\n\n".encode()
     yield b"data: [DONE]\n\n"
 
 

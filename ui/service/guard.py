@@ -24,6 +24,7 @@ _HEADERS = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
 _MB = 1024 * 1024
+_DRAINED = 16 * _MB
 
 Count = Callable[[str, str, int, float], None]
 """Told of each request: route, method, status, seconds."""
@@ -92,9 +93,19 @@ def _counting(receive: Receive, state: _State, limit: int) -> Receive:
         if message["type"] == "http.request":
             state.received += len(message.get("body", b""))
             state.too_large = state.received > limit
+            if state.too_large:
+                await _drain(receive, message)
         return {"type": "http.disconnect"} if state.too_large else message
 
     return counted
+
+
+async def _drain(receive: Receive, message: Message) -> None:
+    """Read some more and throw it away: a client that is still sending would lose the reply with its connection."""
+    left = _DRAINED
+    while left > 0 and message["type"] == "http.request" and message.get("more_body"):
+        message = await receive()
+        left -= len(message.get("body", b""))
 
 
 class _Telling:

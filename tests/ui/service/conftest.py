@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -32,10 +32,13 @@ class Service:
 
     url: str
     assistant: Assistant
+    clients: dict[str, OpenAI] = field(default_factory=dict)
 
     def openai(self, key: str = "none") -> OpenAI:
-        """A plain client of the `openai` package."""
-        return OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, timeout=60)
+        """A plain client of the `openai` package, closed with the service."""
+        if key not in self.clients:
+            self.clients[key] = OpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, timeout=60)
+        return self.clients[key]
 
     def http(self, key: str = "") -> httpx.Client:
         """A plain HTTP client."""
@@ -56,8 +59,11 @@ def serving(settings: Settings) -> Iterator[Service]:
             while not server.started:
                 assert thread.is_alive(), "the service ended"
                 time.sleep(0.01)
-            yield Service(f"http://127.0.0.1:{listening.getsockname()[1]}", assistant)
+            running = Service(f"http://127.0.0.1:{listening.getsockname()[1]}", assistant)
+            yield running
         finally:
+            for client in running.clients.values():
+                client.close()
             server.should_exit = True
             thread.join(20)
 

@@ -62,7 +62,10 @@ def test_the_list_of_sources_can_be_left_out(service: Service) -> None:
 
 def test_a_stream_tells_steps_text_evidence_and_usage(service: Service) -> None:
     stream = service.openai().chat.completions.create(
-        model="consilium", messages=[RHLV], stream=True, stream_options={"include_usage": True}  # type: ignore[list-item]
+        model="consilium",
+        messages=[RHLV],
+        stream=True,
+        stream_options={"include_usage": True},  # type: ignore[list-item]
     )
     chunks = list(stream)
     pieces = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
@@ -156,7 +159,9 @@ def test_a_question_in_a_named_conversation_sees_its_files(service: Service) -> 
 
 
 def test_a_file_part_is_taken_in(service: Service) -> None:
-    record = b'{"resourceType": "Bundle", "type": "collection", "entry": [{"resource": {"resourceType": "Patient", "id": "p1"}}]}'
+    record = (
+        b'{"resourceType": "Bundle", "type": "collection", "entry": [{"resource": {"resourceType": "Patient", "id": "p1"}}]}'
+    )
     part = {"type": "file", "file": {"filename": "r.json", "file_data": base64.b64encode(record).decode()}}
     reply = ask(service, {"role": "user", "content": [{"type": "text", "text": "What is RHLV?"}, part]})
     assert [item["kind"] for item in _artifacts(service, told(reply)["conversation"])] == ["record"]
