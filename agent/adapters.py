@@ -20,10 +20,11 @@ def _declared(tool: Tool) -> BaseTool:
         raise AssertionError("tool calls are run by the middleware")
 
     examples = "; ".join(tool.spec.examples[:4])
+    manual = f" Asked for in words such as: {examples}" if examples else ""
     return StructuredTool.from_function(
         func=never,
         name=tool.spec.name,
-        description=f"{tool.spec.description} Asked for in words such as: {examples}",
+        description=f"{tool.spec.description}{manual}",
         args_schema=tool.spec.params,
         infer_schema=False,
     )

@@ -286,7 +286,7 @@ class Assistant:
             position = self._conversations.count(conversation)
             handles = tuple(artifact.handle for artifact in session.store.list())
             turn = Turn(id=str(position + 1), question=asked.question, attached=handles, started=datetime.now(UTC))
-            if asked.position not in (None, position) or not self._conversations.begin(conversation, position, turn):
+            if asked.position not in (None, position) or not self._take(conversation, position, turn):
                 raise InputError("The last question is still being answered; wait for it or stop it.")
         except BaseException:
             self._line.give_up(ticket)
@@ -316,6 +316,13 @@ class Assistant:
         self._running[conversation] = running
         running.begin(work)
         return running
+
+    def _take(self, conversation: str, position: int, turn: Turn) -> bool:
+        """Take the conversation for a turn; one that a dead process held is freed first."""
+        if self._conversations.begin(conversation, position, turn):
+            return True
+        self._conversations.mark_interrupted(self.state.workers.is_gone)
+        return self._conversations.begin(conversation, position, turn)
 
     def _in_its_place(
         self, ticket: Ticket, conversation: str, asked: Asked, turn: Turn, run: TurnRun, running: RunningTurn

@@ -94,6 +94,9 @@ class Conversations:
             )  # fmt: skip
             if not taken:
                 return False
+            if run("SELECT 1 FROM turns WHERE conversation = ? AND position >= ?", conversation, position):
+                run("DELETE FROM running WHERE conversation = ?", conversation)  # a turn came between
+                return False
             _write(run, conversation, position, turn)
             run("UPDATE conversations SET updated = ? WHERE id = ?", _now(), conversation)
             if position == 0:
@@ -110,7 +113,7 @@ class Conversations:
     def mark_interrupted(self, is_gone: Callable[[str], bool]) -> None:
         """Turns of processes that are gone were cut off: say so in them and free their conversations."""
         for conversation, position, worker in self._database.run("SELECT conversation, position, worker FROM running"):
-            if worker != self._worker and not is_gone(worker):
+            if worker == self._worker or not is_gone(worker):
                 continue
             with self._database.together() as run:
                 rows = run("SELECT body FROM turns WHERE conversation = ? AND position = ?", conversation, position)

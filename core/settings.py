@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +21,31 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 def _default_home() -> Path:
     return Path(platformdirs.user_data_dir("consilium", appauthor=False))
+
+
+class RemoteServer(BaseModel):
+    """An MCP server whose tools a site adds: `url` (streamable HTTP) or `command` (a program that is started for each call).
+
+    `tools` names those that are let through; empty: all. `patient_data`: whether a conversation that holds a patient's
+    images or record may send to it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern="^[a-z][a-z0-9_]{0,23}$")
+    url: str = ""
+    command: tuple[str, ...] = ()
+    key: SecretStr = SecretStr("")
+    tools: tuple[str, ...] = ()
+    patient_data: bool = False
+
+    @model_validator(mode="after")
+    def _one_way_to_it(self) -> RemoteServer:
+        if bool(self.url) == bool(self.command):
+            raise ValueError(f"server {self.name!r} needs either url or command")
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"url must start with http:// or https://, got {self.url!r}")
+        return self
 
 
 class Settings(BaseSettings):
@@ -54,6 +79,7 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=120, ge=0, description="API requests of one user; 0: no limit.")
     turns_per_day: int = Field(default=0, ge=0, description="Questions of one user a day over the API; 0: no limit.")
     max_request_mb: int = Field(default=64, gt=0, description="Largest body of an API request other than an upload.")
+    mcp_servers: tuple[RemoteServer, ...] = Field(default=(), description="Other programs' tools, over MCP.")
     sessions: Path | None = Field(default=None, description="Files of conversations; default: below home. May be shared.")
     database: SecretStr = Field(
         default=SecretStr(""), description="postgresql://... shared by several workers; empty: SQLite below home."

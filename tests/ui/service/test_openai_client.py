@@ -12,7 +12,7 @@ from openai.types.chat import ChatCompletion
 from tests.ui.service.conftest import Service, radiograph_png
 from ui.service.access import LOCAL_USER
 
-RHLV = {"role": "user", "content": "What is RHLV?"}
+RHLV: Any = {"role": "user", "content": "What is RHLV?"}
 
 
 def ask(service: Service, *messages: Any, **more: Any) -> ChatCompletion:
@@ -65,7 +65,7 @@ def test_a_stream_tells_steps_text_evidence_and_usage(service: Service) -> None:
         model="consilium",
         messages=[RHLV],
         stream=True,
-        stream_options={"include_usage": True},  # type: ignore[list-item]
+        stream_options={"include_usage": True},
     )
     chunks = list(stream)
     pieces = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
@@ -81,7 +81,7 @@ def test_a_stream_tells_steps_text_evidence_and_usage(service: Service) -> None:
 
 
 def test_a_stream_without_the_option_tells_no_usage(service: Service) -> None:
-    stream = service.openai().chat.completions.create(model="consilium", messages=[RHLV], stream=True)  # type: ignore[list-item]
+    stream = service.openai().chat.completions.create(model="consilium", messages=[RHLV], stream=True)
     assert all(chunk.choices and chunk.usage is None for chunk in stream)
 
 
@@ -214,5 +214,5 @@ def test_what_cannot_be_done_is_refused_with_the_field(service: Service, change:
 
 def test_an_unknown_model_is_not_found(service: Service) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
-        service.openai().chat.completions.create(model="gpt-4", messages=[RHLV])  # type: ignore[list-item]
+        service.openai().chat.completions.create(model="gpt-4", messages=[RHLV])
     assert caught.value.code == "model_not_found"
