@@ -198,6 +198,23 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     crashes.add_argument("--rounds", type=int, default=50, metavar="N", help="kills (default 50)")
     crashes.add_argument("--seed", type=int, default=1, metavar="S")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
+    _add_service_evals(actions)
+
+
+def _add_service_evals(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    load = _command(actions, "load", "many users at once: errors, lost messages, secrets that leak, waiting times")
+    load.add_argument("--users", type=int, default=64, metavar="N", help="users at once (default 64)")
+    load.add_argument("--seconds", type=float, default=300.0, metavar="S", help="for how long (default 300)")
+    load.add_argument("--think", type=float, default=5.0, metavar="S", help="mean pause between questions (default 5)")
+    load.add_argument("--at-once", type=int, default=32, metavar="N", help="questions answered at a time (default 32)")
+    load.add_argument("--planner", choices=("native", "guided"), help="of a served model (default: what its check says)")
+    load.add_argument("--seed", type=int, default=1, metavar="S")
+    overhead = _command(actions, "overhead", "the service beside its endpoint called directly; idle memory; long pages")
+    overhead.add_argument("--rounds", type=int, default=5, metavar="N", help="pairs of rounds (default 5)")
+    for parser in (load, overhead):
+        parser.set_defaults(package="evals")
+        parser.add_argument("--model", default="embedded", metavar="URL|embedded", help="the endpoint (default embedded)")
+        parser.add_argument("--tokens", type=int, default=256, metavar="N", help="most tokens of an answer (default 256)")
 
 
 def _add_ehr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
