@@ -25,6 +25,10 @@ class Registry:
     def __len__(self) -> int:
         return len(self._tools)
 
+    def extended(self, tools: Sequence[Tool]) -> Registry:
+        """Another registry with more tools after these."""
+        return Registry([*self, *tools])
+
     def names(self) -> tuple[str, ...]:
         """All tool names."""
         return tuple(self._tools)

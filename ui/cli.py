@@ -41,6 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.description = "A medical assistant that shows its work: every sentence is tied to evidence you can check."
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands)
+    _add_keys(commands)
+    _add_mcp(commands)
     _add_ask(commands)
     _add_fracture(commands)
     _add_vllm(commands)
@@ -59,6 +61,22 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     serve.add_argument("--port", type=int, help="port (default 7860)")
     serve.add_argument("--login", metavar="USER:PASS", help="ask for this login")
     _add_model(serve)
+
+
+def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    keys = commands.add_parser("keys", help="API keys: make, list, revoke")
+    actions = keys.add_subparsers(required=True, metavar="ACTION")
+    create = _command(actions, "create", "make a key; it is shown this once", module="keys")
+    create.add_argument("user", metavar="USER", help="whose key; the login of the page for the same conversations")
+    create.add_argument("--days", type=int, metavar="N", help="days until it expires (default: never)")
+    _command(actions, "list", "list the keys, never their secrets", module="keys")
+    revoke = _command(actions, "revoke", "make a key useless from now on", module="keys")
+    revoke.add_argument("id", metavar="ID", help="the key's id, as listed")
+
+
+def _add_mcp(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    mcp = _command(commands, "mcp", "serve the tools over MCP on standard input and output")
+    _add_model(mcp)
 
 
 def _add_ask(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -248,6 +266,23 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     concepts.add_argument("--split", default="test", choices=("val", "test"))
     concepts.add_argument("--encoder", metavar="FOLDER|URL")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
+    _add_service_evals(actions)
+
+
+def _add_service_evals(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    load = _command(actions, "load", "many users at once: errors, lost messages, secrets that leak, waiting times")
+    load.add_argument("--users", type=int, default=64, metavar="N", help="users at once (default 64)")
+    load.add_argument("--seconds", type=float, default=300.0, metavar="S", help="for how long (default 300)")
+    load.add_argument("--think", type=float, default=5.0, metavar="S", help="mean pause between questions (default 5)")
+    load.add_argument("--at-once", type=int, default=32, metavar="N", help="questions answered at a time (default 32)")
+    load.add_argument("--planner", choices=("native", "guided"), help="of a served model (default: what its check says)")
+    load.add_argument("--seed", type=int, default=1, metavar="S")
+    overhead = _command(actions, "overhead", "the service beside its endpoint called directly; idle memory; long pages")
+    overhead.add_argument("--rounds", type=int, default=5, metavar="N", help="pairs of rounds (default 5)")
+    for parser in (load, overhead):
+        parser.set_defaults(package="evals")
+        parser.add_argument("--model", default="embedded", metavar="URL|embedded", help="the endpoint (default embedded)")
+        parser.add_argument("--tokens", type=int, default=256, metavar="N", help="most tokens of an answer (default 256)")
 
 
 def _add_eval_questions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -14,7 +14,7 @@ from agent.strategies.permutation_voting import PermutationVoting
 from agent.strategies.plain import Plain
 from agent.strategies.rationale_first import RationaleFirst
 from core.errors import EndpointError, ToolCancelled
-from tests.agent.openai_server import Scored, Script
+from tests.agent.openai_server import USAGE, Scored, Script
 from tests.agent.strategies.build import OPEN, QUESTION, asking, letter_for, options_in, prompt_of
 
 
@@ -113,7 +113,7 @@ def test_the_budget_of_calls_ends_a_vote_early_and_says_so() -> None:
 
 
 def test_the_budget_of_tokens_ends_a_vote_early() -> None:
-    script = Script([letter_for("crush")], usage=True)
+    script = Script([letter_for("crush")], usage=USAGE)
     with asking(script, tokens=200) as asker:
         outcome = PermutationVoting().answer(QUESTION, asker)
     assert len(script.requests) == 2
