@@ -20,8 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
+    from tools.ehr.readers.meds import write_meds
     from tools.ehr.risk.datasets import read_folder
-    from tools.ehr.risk.tables import write_meds
 
     cohort = read_folder(Path(arguments.data), _path(arguments.mapping))
     write_meds(cohort.events, Path(arguments.out))

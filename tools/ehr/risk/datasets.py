@@ -9,20 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import FileError, InputError
+from tools.ehr.readers.sets import read_set
+from tools.ehr.readers.stays import icu_stays
 from tools.ehr.risk.cohort import Cohort, Rows
 from tools.ehr.risk.events import Events
 from tools.ehr.risk.features import Table, stay_features
 from tools.ehr.risk.hourly import hourly_features
 from tools.ehr.risk.physionet import is_2012, is_2019, read_2012, read_2019
-from tools.ehr.risk.tables import Mapping, load_mapping, read_meds, read_table, shipped_mappings
+from tools.ehr.risk.tables import Mapping, load_mapping, read_table, shipped_mappings
 from tools.ehr.risk.tasks import Task, labelled
 
+_WHOLE_SETS = ("omop", "mimic", "eicu", "meds", "fhir")
+"""Sets of whole records, in which stays in intensive care have to be found."""
 
-def read_folder(folder: Path, mapping: Path | None = None) -> Cohort:
-    """Read whatever the folder holds: PhysioNet 2012 or 2019, a mapped table, or MEDS.
+
+def read_folder(folder: Path, mapping: Path | None = None, zone: str = "UTC") -> Cohort:
+    """Read whatever the folder holds: PhysioNet 2012 or 2019, a mapped table, OMOP, MIMIC, eICU, MEDS or FHIR.
+
+    `zone` is the time zone of times that name none.
 
     Raises:
         FileError: it holds none of them.
+        InputError: there is no such time zone.
     """
     if not folder.exists():
         raise FileError(f"{folder.name!r} is not there.")
@@ -35,9 +43,11 @@ def read_folder(folder: Path, mapping: Path | None = None) -> Cohort:
     table = _known_table(folder)
     if table is not None:
         return read_table(folder, table)
-    if folder.suffix == ".parquet" or any(folder.rglob("*.parquet")):
-        return read_meds(folder)
-    known = "set-x/*.txt, *.psv, MEDS Parquet, or " + ", ".join(m.file for m in shipped_mappings())
+    found = read_set(folder, zone)
+    if found is not None:
+        return found
+    known = "set-x/*.txt, *.psv, OMOP, MIMIC or eICU tables, MEDS Parquet, FHIR JSON, "
+    known += ", ".join(m.file for m in shipped_mappings())
     raise FileError(f"{folder.name!r} holds none of the layouts that are known: {known}. A mapping file reads other tables.")
 
 
@@ -85,6 +95,8 @@ def sample(task: Task, cohort: Cohort) -> Sample:
     Raises:
         InputError: the set has no outcomes for the task, or no rows are left.
     """
+    if task.source == "physionet2012" and cohort.source in _WHOLE_SETS:
+        cohort = icu_stays(cohort)
     part = labelled(task, cohort)
     if not len(part.rows):
         raise InputError(f"{task.name}: no patient of this set fits the task ({task.cohort}) and has a known outcome.")
