@@ -58,16 +58,18 @@ def _path(text: str | None) -> Path | None:
 
 def _train(arguments: argparse.Namespace) -> int:
     from tools.ehr.risk.datasets import read_folder, sample
+    from tools.ehr.risk.fingerprint import marks_of
     from tools.ehr.risk.model import train
     from tools.ehr.risk.tasks import load_task
 
     task = load_task(arguments.task)
     part = sample(task, read_folder(Path(arguments.data), _path(arguments.mapping)))
-    model = train(task.name, part.table, part.y, part.age, part.rows.patient, task.recipe)
+    marks = marks_of(part.cohort.events, part.rows.subject)
+    model = train(task.name, part.table, part.y, part.age, part.rows.patient, task.recipe, marks)
     model.save(Path(arguments.out))
     meta = model.meta
     report = {"task": task.name, "n": meta.n, "patients": meta.patients, "cross_validated": meta.cross_validated,
-              "calibration": model.calibrator.method, "logistic_share": meta.mix}  # fmt: skip
+              "calibration": model.calibrator.method, "shares": meta.shares}  # fmt: skip
     print(json.dumps(report) if arguments.json else "\n".join(f"{key}: {value}" for key, value in report.items()))
     return 0
 
@@ -79,8 +81,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from tools.ehr.risk.tasks import load_task
 
     task = load_task(arguments.task)
-    part = sample(task, read_folder(Path(arguments.data), _path(arguments.mapping)))
     model = load_model(Path(arguments.weights)) if arguments.weights else shipped_model(task.name)
+    cohort = read_folder(Path(arguments.data), _path(arguments.mapping))
+    part = sample(task, cohort, model.meta.features if model else ())
     evaluation = evaluate(part, model)
     if arguments.json:
         print(evaluation.note, file=sys.stderr)

@@ -139,7 +139,7 @@ def _visits(folder: Folder, table: str) -> list[tuple[int, datetime, datetime | 
     frame = folder.table(table, ("person_id", concept))
     if frame is None:
         return []
-    return (
+    rows: list[tuple[int, datetime, datetime | None, str]] = (
         frame.filter(pl.col(concept).cast(pl.String).is_in([*ICU, *_INPATIENT]))
         .select(
             number("person_id").cast(pl.Int64),
@@ -150,3 +150,4 @@ def _visits(folder: Folder, table: str) -> list[tuple[int, datetime, datetime | 
         .collect()
         .rows()
     )
+    return rows

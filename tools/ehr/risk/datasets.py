@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,8 +90,8 @@ class Sample:
     age: NDArray[np.float64]
 
 
-def sample(task: Task, cohort: Cohort) -> Sample:
-    """Label the rows and build their features.
+def sample(task: Task, cohort: Cohort, wanted: Sequence[str] = ()) -> Sample:
+    """Label the rows and build their features. Rare flags are left out, but for the `wanted` ones (a trained model's).
 
     Raises:
         InputError: the set has no outcomes for the task, or no rows are left.
@@ -101,13 +102,14 @@ def sample(task: Task, cohort: Cohort) -> Sample:
     if not len(part.rows):
         raise InputError(f"{task.name}: no patient of this set fits the task ({task.cohort}) and has a known outcome.")
     table = features_for(task, cohort.events, part.rows)
-    return Sample(task, cohort, part.rows, _drop_rare(table), part.y, age_of(cohort.events, part.rows))
+    return Sample(task, cohort, part.rows, _drop_rare(table, frozenset(wanted)), part.y, age_of(cohort.events, part.rows))
 
 
-def _drop_rare(table: Table, least: int = 40) -> Table:
+def _drop_rare(table: Table, wanted: frozenset[str], least: int = 40) -> Table:
     """Without flags that fewer than `least` rows have; a small set keeps all, for the model aligns by name."""
     if len(table.x) < 2000:
         return table
     there = np.isfinite(table.x) & (table.x != 0)
-    keep = np.flatnonzero(there.sum(axis=0) >= least)
+    common = there.sum(axis=0) >= least
+    keep = np.flatnonzero(common | np.array([name in wanted for name in table.names]))
     return Table(table.x[:, keep], tuple(table.names[i] for i in keep), tuple(table.codes[i] for i in keep))

@@ -24,7 +24,7 @@ def write(folder: Path, tables: dict[str, str]) -> Path:
 
 def values(cohort: Cohort, name: str) -> list[float]:
     events = cohort.events
-    return events.value[events.code == events.vocabulary.index(name)].tolist()
+    return [float(value) for value in events.value[events.code == events.vocabulary.index(name)]]
 
 
 MIMIC4 = {
