@@ -42,10 +42,13 @@ class Registry:
 
 def standard_tools(retriever: Retriever) -> Registry:
     """Every tool that ships, in the order a person meets them."""
+    from tools.ehr.find_similar_patients import FindSimilarPatients
     from tools.ehr.predict_outcome import PredictOutcome
     from tools.ehr.read_record import ReadRecord
     from tools.imaging.fractures.tool import GradeFractures
     from tools.imaging.show_image import ShowImage
     from tools.literature.search import SearchLiterature
 
-    return Registry([GradeFractures(), ShowImage(), SearchLiterature(retriever), ReadRecord(), PredictOutcome()])
+    return Registry([
+        GradeFractures(), ShowImage(), SearchLiterature(retriever), ReadRecord(), PredictOutcome(), FindSimilarPatients(),
+    ])  # fmt: skip

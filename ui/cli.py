@@ -192,9 +192,16 @@ def _add_ehr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     training = _ehr_action(actions, "train", "train the default model of a task on a folder")
     training.add_argument("--out", required=True, metavar="DIR", help="where to write model.json and trees.txt")
     evaluating = _ehr_action(actions, "evaluate", "evaluate on patients the model has not seen")
+    evaluating.add_argument("--all-models", action="store_true", help="every model in one table (many minutes)")
     predicting = _ehr_action(actions, "predict", "the risk card of one patient")
     predicting.add_argument("record", metavar="RECORD", help="FHIR JSON, or RECORDID.txt of PhysioNet 2012")
     predicting.add_argument("--patient", metavar="ID", help="which patient of a record with several")
+    similar = _ehr_action(actions, "similar", "what became of stays like this patient's")
+    similar.add_argument("record", nargs="?", metavar="RECORD", help="FHIR JSON, or RECORDID.txt of PhysioNet 2012")
+    similar.add_argument("--patient", metavar="ID", help="which patient of a record with several")
+    similar.add_argument("--reference", metavar="F", help="groups of your own instead of the shipped ones")
+    similar.add_argument("--build", metavar="DIR", help="make groups from a set with stays in intensive care")
+    similar.add_argument("--out", metavar="F", help="where --build writes them")
     for action in (training, evaluating):
         action.add_argument("--data", required=True, metavar="DIR", help="the set, in its original layout or as Parquet")
     for action in (training, evaluating, predicting):
@@ -202,6 +209,7 @@ def _add_ehr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     for action in (evaluating, predicting):
         action.add_argument("--weights", metavar="DIR", help="a model written by `ehr train` instead of the shipped one")
     for action in (importing, training, evaluating):
+        action.add_argument("--zone", default="UTC", help="time zone of times that name none (default UTC)")
         action.add_argument("--mapping", metavar="M.yaml", help="what the columns of a table mean")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from core.errors import InputError, MissingRequirement
+from core.errors import FileError, InputError, MissingRequirement
 from core.types import RecordEvent
 from tools.ehr.risk.datasets import age_of, features_for
 from tools.ehr.risk.evaluate import shipped_model
@@ -140,12 +140,18 @@ def card_of_file(task_name: str, path: Path, weights: Path | None = None, patien
     task = load_task(task_name)
     if task.source != "physionet2012":
         raise InputError(f"{task.name} is for cohorts: a card of one patient is made for icu_death and los_over_7d.")
-    model = model_for(task, weights)
+    return make_card(task, model_for(task, weights), record_of_file(path, patient))
+
+
+def record_of_file(path: Path, patient: str | None = None) -> PatientRecord:
+    """One patient of a file: a text record of PhysioNet 2012, or FHIR."""
+    if not path.exists():
+        raise FileError(f"{path.name!r} is not there.")
     if path.suffix == ".txt":
-        return make_card(task, model, from_text(path))
+        return from_text(path)
     from tools.ehr.fhir import read_fhir
     from tools.ehr.timeline import choose_patient, facts_of
 
     record = read_fhir(path)
     person = choose_patient(record, patient)
-    return make_card(task, model, from_record(person, facts_of(record, person), ""))
+    return from_record(person, facts_of(record, person), "")

@@ -116,10 +116,7 @@ def _gradient(z: Matrix, seed: tuple[Matrix, ...]) -> Matrix:
 
 def fit_network(x: Matrix, y: Array, seeds: int, epochs: int, hidden: int = 96, batch: int = 128) -> Network:
     """Train on one core. The same data and seeds give the same network on one machine."""
-    knots = np.zeros((x.shape[1], len(_LEVELS)), np.float32)
-    scores = np.zeros_like(knots)
-    for index in range(x.shape[1]):
-        knots[index], scores[index] = _scale(x[:, index])
+    knots, scores = normal_scores(x)
     flags = np.flatnonzero(np.isnan(x).mean(axis=0) > _EDGE)
     # A variable has many features that are missing together; its last value speaks for them.
     patterns = np.unique(np.isnan(x[:, flags]).T, axis=0, return_index=True)[1] if len(flags) else np.zeros(0, np.int64)
@@ -127,6 +124,12 @@ def fit_network(x: Matrix, y: Array, seeds: int, epochs: int, hidden: int = 96, 
     z = empty.prepared(x)
     layers = tuple(_fit_one(z, y, seed, epochs, hidden, batch) for seed in range(seeds))
     return Network(knots, scores, empty.flags, layers)
+
+
+def normal_scores(x: Matrix) -> tuple[Matrix, Matrix]:
+    """Knots and normal scores of every feature of x (n, features), both of shape (features, 33)."""
+    pairs = [_scale(x[:, index]) for index in range(x.shape[1])]
+    return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
 
 
 def _scale(column: Matrix) -> tuple[Matrix, Matrix]:

@@ -35,7 +35,8 @@ def write_2012(folder: Path, stays: int = 360, first: int = 900001, seed: int = 
             lines += [f"{hour:02}:00,K,{4.2 + random.normal(0, 0.3):.1f}", f"{hour:02}:00,WBC,{10 + random.normal():.1f}"]
         (folder / "set-z" / f"{number}.txt").write_text("\n".join(lines) + "\n")
         died = random.uniform() < 1 / (1 + np.exp(1.2 - 2 * ill))
-        outcomes.append(f"{number},10,4,{9 if ill > 0 else 5},-1,{int(died)}")
+        days = 9 if ill > 0 else 5
+        outcomes.append(f"{number},10,4,{days},{days if died else -1},{int(died)}")
     (folder / "Outcomes-z.txt").write_text("\n".join(outcomes) + "\n")
     return folder
 
