@@ -157,7 +157,33 @@ def _table(card: RiskCard, offset: int) -> tuple[Table, ...]:
         said = "; ".join(event.statement for event in driver.events) or "described with the patient"
         rows.append(TableRow(cells=(driver.variable, f"{driver.log_odds:+.2f}", said), evidence=cited))
     title = "What moved the estimate (log-odds; the model's sensitivity, not causes)"
-    return (Table(title=title, columns=("Variable", "Moved by", "Events"), rows=tuple(rows)),) if rows else ()
+    tables = (Table(title=title, columns=("Variable", "Moved by", "Events"), rows=tuple(rows)),) if rows else ()
+    return (*tables, *_sensitivity(card), *_fairness(card))
+
+
+def _sensitivity(card: RiskCard) -> tuple[Table, ...]:
+    rows = tuple(
+        TableRow(cells=(change.variable, f"{change.last:g} {change.unit}".strip(), f"{change.value:g} {change.unit}".strip(),
+                        f"{100 * change.probability:.1f} %"))
+        for change in card.changes
+    )  # fmt: skip
+    title = "Model sensitivity, not causal: had the last 24 h stood at another value that this patient had"
+    columns = ("Variable", "Last value", "Had it been", "Estimate then")
+    return (Table(title=title, columns=columns, rows=rows),) if rows else ()
+
+
+def _fairness(card: RiskCard) -> tuple[Table, ...]:
+    def pair(ends: tuple[float, float]) -> str:
+        return f"({ends[0]:.2f} to {ends[1]:.2f})"
+
+    rows = tuple(
+        TableRow(cells=(group.name, str(group.n), f"{group.auroc:.3f}", f"{group.oe:.2f} {pair(group.oe_ci)}",
+                        f"{group.true_positive_rate:.2f}", f"{group.false_positive_rate:.2f}"))
+        for group in card.fairness
+    )  # fmt: skip
+    columns = ("Group", "n", "AUROC", "Observed/expected (95 %)", "Flagged of those with it", "Flagged of those without")
+    title = "By subgroup, held out in training; flagged: the fifth of highest risk"
+    return (Table(title=title, columns=columns, rows=rows),) if rows and card.probability is not None else ()
 
 
 def _limits(card: RiskCard) -> tuple[str, ...]:

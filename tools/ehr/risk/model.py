@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from sklearn.linear_model import LogisticRegression
 
 from core.errors import FileError, InputError
+from tools.ehr.risk.audit import Subgroup, fairness, groups_of, leaks
 from tools.ehr.risk.calibrate import Array, Calibrator, choose, log_loss, sigmoid
 from tools.ehr.risk.features import Table
 from tools.ehr.risk.fingerprint import Marks, packed, unpacked
@@ -84,6 +85,7 @@ class Meta(BaseModel):
     cross_validated: dict[str, object]
     bands: dict[str, dict[str, float]]
     medians: list[float]
+    fairness: list[Subgroup] = []
     trained: str
     """Fingerprints of the training records (`fingerprint.packed`), so that they are never evaluated on."""
 
@@ -198,13 +200,16 @@ def train(
     `marks` are the fingerprints of the rows' records, kept so that they are never evaluated on.
 
     Raises:
-        InputError: there are fewer than `MIN_POSITIVES` of one class.
+        InputError: there are fewer than `MIN_POSITIVES` of one class, or a feature tells the outcome alone.
     """
     from tools.ehr.risk.metrics import score
 
     few = int(min(y.sum(), (1 - y).sum()))
     if few < MIN_POSITIVES:
         raise InputError(f"{name}: {few} rows of the rarer class; at least {MIN_POSITIVES} are needed to train.")
+    found = leaks(table, y)
+    if found:
+        raise InputError(f"{name} looks as if its label leaks: {'; '.join(found[:5])}. Leave it out of the features.")
     names, x = list(table.names), table.x
     parts = _held_out_scores(x, y, names, patient, recipe)
     shares = _shares(parts, y)
@@ -216,7 +221,7 @@ def train(
         base_rate=round(float(y.mean()), 6), n=len(y), patients=len(np.unique(patient)),
         linear=fit_linear(x, y, names, recipe.linear_c), population=_population(table, age), calibrator=vars(calibrator),
         calibration_losses=losses, cross_validated=score(y, p, age, patient, rounds=200).as_json(),
-        bands=_bands(y, p, age),
+        bands=_bands(y, p, age), fairness=fairness(y, p, groups_of(table, age), patient),
         medians=[float(f"{v:.6g}") for v in np.nanmedian(np.where(np.isnan(x[:50000]).all(axis=0), 0, x[:50000]), axis=0)],
         trained=packed(np.zeros(0, np.uint32) if marks is None else marks),
     )  # fmt: skip
