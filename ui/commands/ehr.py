@@ -20,6 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run one action of `ehr`."""
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
         "import": _import, "tasks": _tasks, "train": _train, "evaluate": _evaluate, "predict": _predict, "similar": _similar,
+        "synthesize": _synthesize,
     }  # fmt: skip
     return actions[arguments.action](arguments)
 
@@ -47,6 +48,8 @@ def _tasks(arguments: argparse.Namespace) -> int:
     from tools.ehr.risk.evaluate import shipped_model
     from tools.ehr.risk.tasks import load_task, task_names
 
+    if arguments.verb == "draft":
+        return _draft(arguments)
     tasks = [load_task(name) for name in task_names()]
     if arguments.json:
         print(json.dumps([task.model_dump(mode="json", by_alias=True) for task in tasks]))
@@ -54,6 +57,28 @@ def _tasks(arguments: argparse.Namespace) -> int:
     for task in tasks:
         shipped = "weights ship" if shipped_model(task.name) else "train first"
         print(f"{task.name:16} {task.title} ({task.source}; {shipped})")
+    return 0
+
+
+def _draft(arguments: argparse.Namespace) -> int:
+    from tools.ehr.risk.datasets import read_folder
+    from tools.ehr.risk.drafting import draft
+
+    if not arguments.words or not arguments.data:
+        raise InputError(
+            'Give the question in words and --data DIR: ehr tasks draft "a stay of more than a week" --data DIR.'
+        )
+    out = Path(arguments.out) if arguments.out else None
+    made = draft(arguments.words, read_folder(Path(arguments.data)), out.stem if out else "drafted")
+    if out:
+        out.write_text(made.as_yaml())
+    found = {"rows": made.rows, "positives": made.positives, "patients": made.patients, "assumed": list(made.assumed)}
+    if arguments.json:
+        print(json.dumps({**found, "task": made.task.model_dump(mode="json", by_alias=True, exclude_none=True)}))
+        return 0
+    print(made.as_yaml())
+    print(f"{made.rows} rows of {made.patients} patients, {made.positives} positives")
+    print("\n".join(f"assumed: {text}" for text in made.assumed))
     return 0
 
 
@@ -170,4 +195,26 @@ def _similar(arguments: argparse.Namespace) -> int:
         f"{found.stays} stays in {found.groups} groups; died in hospital: {found.deaths} of {found.known}, "
         f"{100 * found.death_rate:.1f} % ({100 * low:.1f} to {100 * high:.1f} %; all: {100 * found.base_death_rate:.1f} %)"
     )
+    return 0
+
+
+def _synthesize(arguments: argparse.Namespace) -> int:
+    import csv
+
+    from tools.ehr.risk.datasets import read_folder, sample
+    from tools.ehr.risk.synthesis import synthesize
+    from tools.ehr.risk.tasks import load_task
+
+    if arguments.rows < 1 or not 0 <= arguments.weight <= 1:
+        raise InputError("--rows must be at least 1, and --weight between 0 and 1.")
+    task = load_task(arguments.task)
+    part = sample(task, read_folder(Path(arguments.data), _path(arguments.mapping), arguments.zone))
+    table, y, report = synthesize(part, arguments.rows, arguments.weight, arguments.seed)
+    with Path(arguments.out).open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["synthetic", task.name, *table.names])
+        for row, label in zip(table.x, y, strict=True):
+            writer.writerow([1, int(label), *("" if value != value else f"{value:.6g}" for value in row)])
+    found = report.as_json()
+    print(json.dumps(found) if arguments.json else "\n".join(f"{name}: {value:g}" for name, value in found.items()))
     return 0
