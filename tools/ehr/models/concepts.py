@@ -82,9 +82,7 @@ def code_counts(names: list[str], row: NDArray[np.int64], rows: int, known: tupl
     """How often each record has each known code, shape (rows, codes); other codes are passed over."""
     place = {name: index for index, name in enumerate(known)}
     pairs = [(int(r), place[name]) for r, name in zip(row, names, strict=True) if name in place]
-    if not pairs:
-        return csr_matrix((rows, len(known)), dtype=np.float32)
-    r, c = np.array(pairs).T
+    r, c = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     return csr_matrix((np.ones(len(r), np.float32), (r, c)), shape=(rows, len(known)))
 
 

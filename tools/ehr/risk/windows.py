@@ -87,4 +87,4 @@ def organ_steps(columns: dict[str, Array]) -> tuple[dict[str, Array], dict[str, 
 
 def _steps(column: Array, cuts: tuple[float, ...], above: bool) -> Array:
     known = np.nan_to_num(column, nan=-np.inf if above else np.inf)
-    return np.sum([known >= cut if above else known < cut for cut in cuts], axis=0).astype(np.float64)
+    return np.asarray(np.sum([known >= cut if above else known < cut for cut in cuts], axis=0), dtype=np.float64)
