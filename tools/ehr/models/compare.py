@@ -170,7 +170,7 @@ def _standardised(x: NDArray[np.float32], mine: Mask) -> NDArray[np.float32]:
     safe = np.where(empty, 0, x)
     low, middle, high = np.nanpercentile(safe[mine].astype(np.float64), [10, 50, 90], axis=0)
     z = (safe - middle) / np.maximum((high - low) / 2.5, 1e-3)
-    return np.nan_to_num(np.clip(z, -4, 4)).astype(np.float32)
+    return np.asarray(np.nan_to_num(np.clip(z, -4, 4)), dtype=np.float32)
 
 
 LEARNERS: dict[str, Learner] = {

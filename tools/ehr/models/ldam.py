@@ -92,7 +92,6 @@ def _network(names: list[list[int]], width: int) -> torch.nn.Module:
             # A window over tokens, so that a digit is read with the name that it belongs to.
             self.near = nn.Conv1d(width, width, 9, padding=4)
             self.query, self.out = nn.Linear(width, width), nn.Linear(width, 1)
-            self.register_buffer("labels", label_ids)
 
         def forward(self, ids: torch.Tensor, kinds: torch.Tensor, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             n, events, tokens = ids.shape
@@ -100,7 +99,7 @@ def _network(names: list[list[int]], width: int) -> torch.nn.Module:
             x = x.reshape(n * events, tokens, -1).transpose(1, 2)
             x = torch.relu(self.near(x)).transpose(1, 2).reshape(n, events * tokens, -1)
             mask = (ids > 0).reshape(n, events * tokens)
-            label = self.word(self.labels).sum(1) / (self.labels > 0).sum(1, keepdim=True)
+            label = self.word(label_ids).sum(1) / (label_ids > 0).sum(1, keepdim=True)
             score = torch.einsum("ld,ntd->nlt", self.query(label), x) / x.shape[-1] ** 0.5
             weight = score.masked_fill(~mask[:, None], -1e9).softmax(-1)
             seen = torch.einsum("nlt,ntd->nld", weight, x)

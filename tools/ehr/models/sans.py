@@ -132,12 +132,11 @@ def _network(codes: int, length: int, width: int, blocks: int) -> torch.nn.Modul
             self.up, self.down = nn.Linear(width, 2 * width), nn.Linear(width, width)
             self.mix = nn.Parameter(0.01 * torch.randn(length, length))
             self.bias = nn.Parameter(torch.ones(length, 1))
-            self.register_buffer("past", torch.tril(torch.ones(length, length)))
 
         def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
             kept, gate = nn.functional.gelu(self.up(self.norm(x))).chunk(2, dim=-1)
             gate = self.gate_norm(gate) * mask
-            gate = (self.mix * self.past) @ gate + self.bias
+            gate = torch.tril(self.mix) @ gate + self.bias
             return torch.as_tensor(x + self.down(kept * gate))
 
     class Net(nn.Module):

@@ -130,7 +130,7 @@ def descend(
     for batch in batches(n, size, epochs, seed):
         optimiser.zero_grad()
         value = loss(batch)
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimiser.step()
         schedule.step()

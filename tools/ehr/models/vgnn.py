@@ -44,7 +44,8 @@ class Vgnn:
 
             def loss(batch: NDArray[np.int64]) -> torch.Tensor:
                 out, divergence = net(observed[batch], values[batch])
-                return torch.nn.functional.binary_cross_entropy_with_logits(out, goal[batch]) + self.weight * divergence
+                out_loss = torch.nn.functional.binary_cross_entropy_with_logits(out, goal[batch])
+                return torch.as_tensor(out_loss + self.weight * divergence)
 
             return descend(net, loss, len(records), epochs=epochs, seed=self.seed)
 

@@ -52,15 +52,15 @@ class _Pattern:
 
 
 def _died_within(days: float | None) -> Rule:
-    return Rule(column="death", at_least=1, also=Rule(column="days", at_most=days))  # type: ignore[call-arg]
+    return Rule(column="death", at_least=1, also=Rule(column="days", at_most=days))
 
 
 def _lost(days: float | None) -> tuple[Rule, ...]:
-    return (Rule(column="death", below=1, also=Rule(column="days", below=days)),)  # type: ignore[call-arg]
+    return (Rule(column="death", below=1, also=Rule(column="days", below=days)),)
 
 
 def _survived_at_most(days: float | None) -> Rule:
-    return Rule(column="Survival", at_least=0, also=Rule(column="Survival", at_most=days))  # type: ignore[call-arg]
+    return Rule(column="Survival", at_least=0, also=Rule(column="Survival", at_most=days))
 
 
 _DEATH = r"\b(die[sd]?|dying|death|mortality|deaths|pass(?:es|ed)? away)\b"

@@ -166,7 +166,8 @@ def _fit_one(z: Matrix, y: Array, seed: int, epochs: int, hidden: int, batch: in
         for start in range(0, len(z), batch):
             rows = order[start : start + batch]
             optimiser.zero_grad()
-            nn.functional.binary_cross_entropy_with_logits(net(inputs[rows])[:, 0], target[rows]).backward()
+            loss = nn.functional.binary_cross_entropy_with_logits(net(inputs[rows])[:, 0], target[rows])
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             rate.step()
     torch.random.set_rng_state(before)

@@ -146,8 +146,8 @@ def build_reference(sample: Sample, dimensions: int = 24) -> Reference:
         total = np.bincount(group[there], weights=values[there], minlength=len(size))
         # A mean of few would tell of few: below the floor it is not kept.
         told[:, column] = np.where(number >= FLOOR, total / np.maximum(number, 1), np.nan)
-    means = np.stack([np.bincount(group, weights=vectors[:, d]) / size for d in range(vectors.shape[1])], axis=1)
-    means = means.astype(np.float16).astype(np.float32)
+    exact = np.stack([np.bincount(group, weights=vectors[:, d]) / size for d in range(vectors.shape[1])], axis=1)
+    means = exact.astype(np.float16).astype(np.float32)
     far = float(np.quantile(_distances_to_others(vectors, means, group, size), 0.99))
     return Reference(names, knots, scores, axes, means, size, outcomes, told_names, told, far)
 

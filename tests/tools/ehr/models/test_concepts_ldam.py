@@ -77,7 +77,7 @@ def test_few_shot_draws_k_of_each_class_and_never_a_test_patient() -> None:
         assert test[held].all()
         assert y[train].sum() * 2 == len(train)
         sizes.append(len(train))
-        return 1 / (1 + np.exp(-score[held]))
+        return np.asarray(1 / (1 + np.exp(-score[held])))
 
     shots = few_shot(learner, y, np.arange(400), test, shots=(1, 8, 4000), draws=2, rounds=50)
     assert [shot.k for shot in shots] == [1, 8]

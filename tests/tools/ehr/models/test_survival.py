@@ -33,10 +33,10 @@ def fitted(x: np.ndarray, time: np.ndarray, event: np.ndarray, steps: int = 60) 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
         loss = cox_loss(inputs[0] @ beta, inputs[1], inputs[2])
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    optimiser.step(closure)
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
     return beta.detach().numpy()
 
 
