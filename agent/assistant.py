@@ -345,7 +345,11 @@ class Assistant:
             model = self._connect()
             endpoint = model.endpoint
             if not model.keeps_data_here:
-                run.refused_tools = {"read_record": _RECORD_STAYS, "predict_outcome": _RECORD_STAYS}
+                run.refused_tools = {
+                    "read_record": _RECORD_STAYS,
+                    "predict_outcome": _RECORD_STAYS,
+                    "find_similar_patients": _RECORD_STAYS,
+                }
             with noted_in(lines):
                 message = self._converse(conversation, asked, run, model)
             answer = build_answer(

@@ -111,7 +111,7 @@ def _settle(clause: str, route: Route, situation: Situation) -> str:
         return named[0]
     if route.tool == OUTSIDE and route.probabilities[OUTSIDE] < _SURELY_OUTSIDE and _is_general(clause):
         return "search_literature"
-    if route.tool in ("read_record", "predict_outcome") and "record" not in kinds and _is_general(clause):
+    if route.tool in ("read_record", "predict_outcome", "find_similar_patients") and "record" not in kinds and _is_general(clause):
         return "search_literature"
     return route.tool
 
@@ -135,6 +135,8 @@ def _plan_clause(clause: str, tool: str, situation: Situation) -> Plan:
         return _plan_record(clause, situation)
     if tool == "predict_outcome":
         return _plan_prediction(clause, situation)
+    if tool == "find_similar_patients":
+        return _plan_similar(clause, situation)
     if tool == "grade_fractures":
         return _plan_grading(clause, situation)
     if tool == "show_image":
@@ -184,6 +186,14 @@ def _plan_prediction(clause: str, situation: Situation) -> Plan:
     if "patient" in read:
         arguments["patient"] = read["patient"]
     return Plan(calls=(PlannedCall("predict_outcome", arguments),))
+
+
+def _plan_similar(clause: str, situation: Situation) -> Plan:
+    plan = _plan_record(clause, situation)
+    if not plan.calls:
+        return plan
+    asked = {name: value for name, value in plan.calls[0].arguments.items() if name in ("record", "patient")}
+    return Plan(calls=(PlannedCall("find_similar_patients", asked),))
 
 
 def _plan_grading(clause: str, situation: Situation) -> Plan:

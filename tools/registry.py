@@ -46,6 +46,7 @@ class Registry:
 
 def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
     """Every tool that ships, in the order a person meets them."""
+    from tools.ehr.find_similar_patients import FindSimilarPatients
     from tools.ehr.predict_outcome import PredictOutcome
     from tools.ehr.read_record import ReadRecord
     from tools.imaging.fractures.tool import GradeFractures
@@ -60,6 +61,7 @@ def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
             SearchLiterature(retriever),
             ReadRecord(),
             PredictOutcome(),
+            FindSimilarPatients(),
             FindSimilarImages(images),
         ]
     )

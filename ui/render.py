@@ -20,6 +20,7 @@ _TOOL_WORDS = {
     "search_literature": "Searching the literature",
     "read_record": "Reading the record",
     "predict_outcome": "Estimating the risk",
+    "find_similar_patients": "Looking for similar stays",
 }
 _OPEN_LIMITS = 2
 _KIND_WORDS = {"radiograph": "X-ray", "cine": "image series", "image": "picture"}

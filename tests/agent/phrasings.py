@@ -14,6 +14,7 @@ GRADE = ("grade_fractures",)
 SHOW = ("show_image",)
 SEARCH = ("search_literature",)
 READ = ("read_record",)
+SIMILAR = ("find_similar_patients",)
 NONE: tuple[str, ...] = ()
 
 
@@ -163,11 +164,25 @@ _NONE = (
     Phrasing("How tall is the Eiffel tower?", NONE),
 )
 
+_SIMILAR = (
+    "What became of patients with similar values?",
+    "please look for patients resembling her",
+    "how did people like this patient fare",
+    "outcomes of comparable patients?",
+    "is there anybody in the cohort like this patient",
+    "how many similar stays ended in death",
+    "show similar patients",
+    "Find me stays similar to this one",
+    "what share of lookalike patients stayed longer than a week",
+    "Which fate did patients most like him meet?",
+)
+
 PHRASINGS: tuple[Phrasing, ...] = (
     *(Phrasing(text, GRADE) for text in _GRADE),
     *(Phrasing(text, SHOW) for text in _SHOW),
     *(Phrasing(text, SEARCH) for text in _SEARCH),
     *(Phrasing(text, READ) for text in _READ),
+    *(Phrasing(text, SIMILAR) for text in _SIMILAR),
     *_SEVERAL,
     *_NONE,
 )
