@@ -45,7 +45,17 @@ def standard_tools(retriever: Retriever) -> Registry:
     from tools.ehr.predict_outcome import PredictOutcome
     from tools.ehr.read_record import ReadRecord
     from tools.imaging.fractures.tool import GradeFractures
+    from tools.imaging.healthivert.tool import SynthesizeHealthySpine
     from tools.imaging.show_image import ShowImage
     from tools.literature.search import SearchLiterature
 
-    return Registry([GradeFractures(), ShowImage(), SearchLiterature(retriever), ReadRecord(), PredictOutcome()])
+    return Registry(
+        [
+            GradeFractures(),
+            SynthesizeHealthySpine(),
+            ShowImage(),
+            SearchLiterature(retriever),
+            ReadRecord(),
+            PredictOutcome(),
+        ]
+    )
