@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tools.imaging.fractures.report import FileGrading
     from tools.imaging.healthivert.judge import SynthesisRule
 
 
@@ -130,6 +131,8 @@ def _grade(arguments: argparse.Namespace) -> int:
     done = read_and_grade(ct, Path(arguments.mask), arguments.numbering)
     if arguments.out:
         write_report(done, Path(arguments.out), is_ct=ct is not None)
+        if ct is not None:
+            _write_before_after(done, Path(arguments.out))
     if arguments.keep_steps:
         keep_steps(done.grading, Path(arguments.out) / "steps")
     report = done.report
@@ -150,3 +153,12 @@ def _grade(arguments: argparse.Namespace) -> int:
     for skipped in report.skipped:
         print(f"{skipped.level:6} not graded: {skipped.reason}")
     return 0
+
+
+def _write_before_after(done: FileGrading, out: Path) -> None:
+    """The deformed levels painted as they were, when there are any."""
+    from tools.imaging.healthivert.illustrate import illustrate
+
+    made = illustrate(done.image, done.labels, done.grading)
+    if made is not None:
+        (out / "before_after.png").write_bytes(made.picture)

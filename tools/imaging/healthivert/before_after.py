@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +20,22 @@ _LONG_SIDE = 560
 _WINDOW = (1100.0, 250.0)
 
 
-def draw_before_after(syntheses: Sequence[Synthesis], spine: PreparedSpine, mark: str = "") -> bytes:
+def draw_before_after(
+    syntheses: Sequence[Synthesis], spine: PreparedSpine, mark: str = "", captions: Mapping[str, str] | None = None
+) -> bytes:
     """PNG with a row per level: the straightened slice through its middle, and that slice repainted.
 
     Args:
         syntheses: levels to show, at least one, each with a painted slice.
         spine: what they were painted in.
         mark: of the patient's own image (SIMULATED), burned into the left side.
+        captions: level to what is written on its painted side; by default the loss.
     """
     tiles: list[Image.Image] = []
     for item in syntheses:
         middle, value = len(item.laterals) // 2, spine.levels.index(item.level) + 1
-        loss = f"loss by the synthesis {100 * max(item.rhlv.thirds):.0f} %" if item.rhlv else ""
+        loss = f"loss {100 * max(item.rhlv.thirds):.0f} %" if item.rhlv else ""
+        loss = (captions or {}).get(item.level, loss)
         tiles.append(_tile(item.original[middle], value, Caption(f"{item.level} as it is", "straightened, 1 mm", mark)))
         tiles.append(_tile(item.painted[middle], value, Caption(f"{item.level} as painted", loss, "SYNTHETIC")))
     return to_png(montage(tiles, columns=2))
