@@ -135,6 +135,8 @@ def _grade(arguments: argparse.Namespace) -> int:
             _write_before_after(done, Path(arguments.out))
     if arguments.keep_steps:
         keep_steps(done.grading, Path(arguments.out) / "steps")
+        if ct is not None:
+            _keep_synthesis(done, Path(arguments.out) / "steps")
     report = done.report
     if arguments.json:
         print(report.model_dump_json())
@@ -162,3 +164,14 @@ def _write_before_after(done: FileGrading, out: Path) -> None:
     made = illustrate(done.image, done.labels, done.grading)
     if made is not None:
         (out / "before_after.png").write_bytes(made.picture)
+
+
+def _keep_synthesis(done: FileGrading, folder: Path) -> None:
+    """The steps of the synthesis, for the levels that were measured."""
+    from tools.imaging.healthivert.inference import shipped_painter
+    from tools.imaging.healthivert.spine import prepare_spine
+    from tools.imaging.healthivert.steps import keep_synthesis_steps
+
+    names = {item.value: item.level for item in done.grading.measured}
+    if len(names) > 1:
+        keep_synthesis_steps(prepare_spine(done.image, done.labels, names), shipped_painter(), folder)

@@ -11,6 +11,7 @@ from tests.tools.imaging.healthivert.spines import TINY, box_spine
 from tools.imaging.healthivert.before_after import draw_before_after
 from tools.imaging.healthivert.inference import HealthyPainter, slices_at
 from tools.imaging.healthivert.mask_band import extent
+from tools.imaging.healthivert.steps import keep_synthesis_steps
 from tools.imaging.healthivert.train import export, start
 
 
@@ -101,3 +102,10 @@ def test_the_picture_shows_both_sides_and_its_mark(painter: HealthyPainter) -> N
     assert orange[:30, half:].any(), "SYNTHETIC must be burned into the painted side"
     assert not orange[:30, :half].any()
     assert ((np.asarray(marked.convert("RGB")).astype(int) @ [1, 0, -1]) > 120)[:30, :half].any()
+
+
+def test_every_step_can_be_seen(painter: HealthyPainter, tmp_path: Path) -> None:
+    names = keep_synthesis_steps(box_spine([20, 8, 22]), painter, tmp_path)
+    levels = [f"{level}_{what}.png" for level in ("L1", "L2", "L3") for what in ("banded", "painted")]
+    assert names == ("straightened.png", "bodies.png", *levels)
+    assert {path.name for path in tmp_path.iterdir()} == set(names)

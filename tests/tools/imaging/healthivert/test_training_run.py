@@ -61,7 +61,9 @@ def test_the_same_command_goes_on_and_another_configuration_is_refused(
     assert "another configuration" in capsys.readouterr().err
 
 
-def test_a_graphics_card_that_is_not_there_is_named(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_graphics_card_that_is_not_there_is_named(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import torch
 
     if torch.cuda.is_available():
