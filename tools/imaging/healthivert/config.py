@@ -38,6 +38,7 @@ class GanConfig(Frozen):
     neighbour_dice_weight: float = 10.0
     height_weight: float = 40.0
     adversarial_weight: float = 1 / 6
+    bfloat16: bool = Field(default=False, description="Networks in bfloat16 while training; heights and losses never.")
 
     @model_validator(mode="after")
     def _band_fits(self) -> GanConfig:

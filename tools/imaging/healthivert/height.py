@@ -25,8 +25,10 @@ class HeightHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, channels, rows, columns) to (batch,) heights in rows."""
-        pooled = functional.adaptive_avg_pool2d(features, _POOL).flatten(1)
-        height: Tensor = self.band * torch.sigmoid(self.outer(functional.elu(self.inner(pooled))))[:, 0]
+        # In full precision also where the rest is not: eight bits would leave steps of a fifth of a row.
+        with torch.autocast(features.device.type, enabled=False):
+            pooled = functional.adaptive_avg_pool2d(features.float(), _POOL).flatten(1)
+            height: Tensor = self.band * torch.sigmoid(self.outer(functional.elu(self.inner(pooled))))[:, 0]
         return height
 
 

@@ -25,7 +25,7 @@ from tools.imaging.healthivert.dataset import Batch, draw_batch
 from tools.imaging.healthivert.health_attention import FractureClassifier
 from tools.imaging.healthivert.height import rejoin
 from tools.imaging.healthivert.losses import Terms, generator_terms
-from tools.imaging.healthivert.networks import Generator, bake
+from tools.imaging.healthivert.networks import Generator, Painted, bake
 from tools.imaging.healthivert.spine import PreparedSpine
 
 _CLASSIFIER, _GENERATOR = 1, 2
@@ -127,8 +127,10 @@ def update(run: Run, batch: Batch) -> Terms:
         for group in run.optimisers[name].param_groups:
             group["lr"] = rate_at(run.step, run.config)
     attention = run.classifier.healthy_attention(batch.ct, batch.band)
-    painted = run.generator(batch.ct, batch.band, batch.place, attention)
-    band = run.config.band
+    band, device = run.config.band, batch.ct.device.type
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=run.config.bfloat16):
+        low = run.generator(batch.ct, batch.band, batch.place, attention)
+    painted = Painted(**{f.name: getattr(low, f.name).float() for f in fields(low)})
 
     def rejoined(ct: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         return rejoin(ct, batch.heights, band, -1.0), rejoin(mask, batch.heights, band, 0.0)
