@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 
 from core.errors import FileError
@@ -16,7 +17,7 @@ from tools.imaging.healthivert.inference import HealthyPainter, shipped_painter
 from tools.imaging.healthivert.spine import prepare_spine
 from tools.imaging.healthivert.volume import healthy_spine
 from tools.imaging.labels import LEVELS, Scheme, level_names
-from tools.imaging.volume import Volume, save_volume
+from tools.imaging.volume import Volume
 
 CT_NAME, MASK_NAME, PICTURE, SIDECAR = "synthetic_ct.nii.gz", "synthetic_bodies.nii.gz", "before_after.png", "synthetic.json"
 
@@ -62,8 +63,8 @@ def synthesize_files(
     out.mkdir(parents=True, exist_ok=True)
     files = [SIDECAR]
     if made.restored:
-        save_volume(made.ct, out / CT_NAME)
-        save_volume(made.mask, out / MASK_NAME)
+        _save_marked(made.ct, out / CT_NAME)
+        _save_marked(made.mask, out / MASK_NAME)
         (out / PICTURE).write_bytes(draw_before_after(made.syntheses, spine))
         files = [CT_NAME, MASK_NAME, PICTURE, SIDECAR]
     report = SynthesisReport(
@@ -78,6 +79,13 @@ def synthesize_files(
     )
     (out / SIDECAR).write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return report
+
+
+def _save_marked(volume: Volume, path: Path) -> None:
+    """Write a NIfTI file whose header says that it is synthetic."""
+    image = nib.Nifti1Image(volume.data, volume.affine, dtype=volume.data.dtype)
+    image.header["descrip"] = b"SYNTHETIC: not a picture of a patient"
+    nib.save(image, path)
 
 
 def _named(labels: Volume, numbering: str) -> dict[int, str]:

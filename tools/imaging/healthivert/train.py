@@ -31,6 +31,7 @@ from tools.imaging.healthivert.spine import PreparedSpine
 _CLASSIFIER, _GENERATOR = 1, 2
 """Keys that keep the random streams of the two parts apart."""
 _CLASSIFIER_RATE = 1e-3
+_SAVE_EVERY = 100
 
 
 @dataclass
@@ -81,7 +82,7 @@ def train(
     Args:
         run: from `start` or `resume`.
         spines: the training data.
-        checkpoint: written every 500 steps and at the end.
+        checkpoint: written every 100 steps and at the end.
         progress: told the losses every 50 steps.
         seconds: stop, with a checkpoint, after so long.
     """
@@ -101,7 +102,7 @@ def train(
             progress(
                 f"step {run.step}: " + ", ".join(f"{f.name} {getattr(terms, f.name).item():.2f}" for f in fields(terms))
             )
-        if checkpoint and run.step % 500 == 0:
+        if checkpoint and run.step % _SAVE_EVERY == 0:
             save_checkpoint(run, checkpoint)
     if checkpoint:
         save_checkpoint(run, checkpoint)

@@ -27,7 +27,7 @@ from tools.imaging.healthivert.spine import UNKNOWN, PreparedSpine
 from tools.imaging.healthivert.train import Run, export, resume, start, train
 
 CHECKPOINT = "checkpoint.safetensors"
-_GRADE_PHANTOMS = 16
+_GRADE_PHANTOMS = 10
 """Drawn spines that the grade planes are fitted on; the generator has not seen them."""
 
 

@@ -138,11 +138,14 @@ def _led_back(
     gained = sum(block.about.gain for block in blocks)
     row = place[:, 0] + gained
     old, painted = _old_rows(row, blocks)
-    # Where nothing moves the shift is exactly zero, and so is the change.
-    shift = curve.to_world(old, place[:, 1], place[:, 2]) - curve.to_world(place[:, 0], place[:, 1], place[:, 2])
     whole = np.asarray(ct.data, dtype=np.float32)
-    from_where = index.T + np.linalg.inv(ct.affine[:3, :3]) @ shift.T
-    moved = ndimage.map_coordinates(whole, from_where, order=1, mode="nearest")
+    moved = whole[tuple(index.T)]
+    # Where nothing moves nothing is sampled: those voxels stay exactly as they are.
+    moves = (old != place[:, 0]) & (painted < 0)
+    across = place[moves, 1], place[moves, 2]
+    shift = curve.to_world(old[moves], *across) - curve.to_world(place[moves, 0], *across)
+    from_where = index[moves].T + np.linalg.inv(ct.affine[:3, :3]) @ shift.T
+    moved[moves] = ndimage.map_coordinates(whole, from_where, order=1, mode="nearest")
     lookup = np.array([0, *spine.values], dtype=np.int32)
     nearest = [
         np.clip(np.round(axis).astype(int), 0, n - 1)

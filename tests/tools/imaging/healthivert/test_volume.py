@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -148,6 +149,7 @@ def test_files_come_with_a_sidecar(phantom: Phantom, weights: Path, tmp_path: Pa
     )
     sidecar = json.loads((tmp_path / "out" / "synthetic.json").read_text())
     assert sidecar["synthetic"] is True
+    assert b"SYNTHETIC" in bytes(nib.load(tmp_path / "out" / "synthetic_ct.nii.gz").header["descrip"])
     assert sidecar["weights_sha256"] == report.weights_sha256
     assert [item["level"] for item in sidecar["painted"]] == ["L1"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(report.files)
