@@ -56,12 +56,12 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 def _synthesis(weights: str | None) -> SynthesisRule:
     from tools.imaging.healthivert.config import GRADES_NAME, WEIGHTS_NAME
-    from tools.imaging.healthivert.grade_svm import load_grades
+    from tools.imaging.healthivert.grade_svm import load_grades, shipped_grades
     from tools.imaging.healthivert.inference import HealthyPainter, shipped_painter
     from tools.imaging.healthivert.judge import SynthesisRule
 
     if weights is None:
-        return SynthesisRule(shipped_painter(), load_grades())
+        return SynthesisRule(shipped_painter(), shipped_grades())
     folder = Path(weights)
     return SynthesisRule(HealthyPainter(folder / WEIGHTS_NAME), load_grades(folder / GRADES_NAME))
 

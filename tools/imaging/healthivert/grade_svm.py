@@ -7,7 +7,7 @@ no pickle.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
+from importlib.resources import as_file, files
 from itertools import combinations
 from pathlib import Path
 
@@ -67,13 +67,22 @@ def fit_grades(losses: Array, grades: Sequence[int]) -> GradeSvm:
     )
 
 
-def load_grades(path: Path | None = None) -> GradeSvm:
-    """The planes that ship, or those of a file written by `consilium fracture train`."""
-    place = path or files("tools.imaging.healthivert") / "weights" / GRADES_NAME
+def shipped_grades() -> GradeSvm | None:
+    """The planes that ship with the weights; None when the weights came without."""
+    with as_file(files("tools.imaging.healthivert") / "weights" / GRADES_NAME) as path:
+        return load_grades(path) if path.is_file() else None
+
+
+def load_grades(path: Path) -> GradeSvm:
+    """Read planes that `consilium fracture train` wrote.
+
+    Raises:
+        FileError: the file is not there or is no such file.
+    """
     try:
-        return GradeSvm.model_validate_json(place.read_text(encoding="utf-8"))
+        return GradeSvm.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise FileError(f"The grade planes {place.name!r} cannot be read: {error}.") from error
+        raise FileError(f"The grade planes {path.name!r} cannot be read: {error}.") from error
 
 
 def _three(values: Array) -> tuple[float, float, float]:

@@ -253,6 +253,6 @@ def _volume(slices: Sequence[SagittalSlice], value: int) -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=1)
 def shipped_painter() -> HealthyPainter:
-    """The weights that ship, loaded once."""
+    """The weights that ship, loaded once; on the graphics card when there is one."""
     with as_file(files("tools.imaging.healthivert") / "weights" / WEIGHTS_NAME) as path:
-        return HealthyPainter(path)
+        return HealthyPainter(path, "cuda" if torch.cuda.is_available() else "cpu")

@@ -107,3 +107,14 @@ def test_the_synthesis_is_judged_beside_the_rules(trained: Path, phantom: Phanto
     assert summary.levels == 2
     assert 0 <= summary.dice <= 1
     assert summary.psnr_db > 0
+
+
+def test_the_table_has_the_synthesis_beside_the_baselines(
+    folder: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fracture", "evaluate", str(folder), "--weights", str(trained), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    methods = [item["method"] for item in printed["groups"][0]["methods"]]
+    assert methods[-2:] == [THRESHOLDS, SVM]
+    assert len(methods) >= 6
+    assert printed["synthesis"]["levels"] == 3
