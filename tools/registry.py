@@ -50,6 +50,7 @@ def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
     from tools.ehr.predict_outcome import PredictOutcome
     from tools.ehr.read_record import ReadRecord
     from tools.imaging.fractures.tool import GradeFractures
+    from tools.imaging.healthivert.tool import SynthesizeHealthySpine
     from tools.imaging.show_image import ShowImage
     from tools.imaging.similar import FindSimilarImages
     from tools.literature.search import SearchLiterature
@@ -57,6 +58,7 @@ def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
     return Registry(
         [
             GradeFractures(),
+            SynthesizeHealthySpine(),
             ShowImage(),
             SearchLiterature(retriever),
             ReadRecord(),

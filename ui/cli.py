@@ -45,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_mcp(commands)
     _add_ask(commands)
     _add_fracture(commands)
+    _add_synth(commands)
     _add_vllm(commands)
     _add_index(commands)
     _add_image_index(commands)
@@ -98,13 +99,16 @@ def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     grade = _command(actions, "grade", "grade every vertebra of a mask against its neighbours", module="fracture")
     _add_masked_ct(grade)
     grade.add_argument("--out", metavar="DIR", help="write report.json and figure.png here")
-    grade.add_argument("--keep-steps", action="store_true", help="also write endplates, loss maps and explanations")
+    grade.add_argument(
+        "--keep-steps", action="store_true", help="also write endplates, loss maps, explanations and the synthesis"
+    )
     explain = _command(
         actions, "explain", "say which neighbours a grade rests on, and what changes without each", "fracture"
     )
     _add_masked_ct(explain)
     explain.add_argument("--level", metavar="L1", help="only this level")
     _add_fracture_evaluate(actions)
+    _add_fracture_train(actions)
 
 
 def _add_masked_ct(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +129,41 @@ def _add_fracture_evaluate(actions: argparse._SubParsersAction[argparse.Argument
         "--simulated", type=int, metavar="N", help="N simulated fractures: of drawn spines, or of DIR's real ones"
     )
     evaluate.add_argument("--seed", type=int, default=1, metavar="S", help="of the simulation and the intervals")
+    evaluate.add_argument(
+        "--no-synthesis", action="store_true", help="leave the generator's rows out: masks alone, much quicker"
+    )
+    evaluate.add_argument(
+        "--weights", metavar="DIR", help="a generator written by `fracture train` instead of the shipped one"
+    )
+
+
+def _add_fracture_train(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    train = _command(actions, "train", "train the generator that paints vertebrae as they were", "fracture")
+    train.add_argument("--config", default="cpu", metavar="PRESET|YAML", help="cpu, gpu, tiny, or a file (default cpu)")
+    train.add_argument(
+        "--data", metavar="DIR", help="CT, masks and grades in the VerSe layout (default: drawn spines, sample CT)"
+    )
+    train.add_argument(
+        "--out", required=True, metavar="DIR", help="data, checkpoint and weights; an earlier run there goes on"
+    )
+    train.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
+    train.add_argument(
+        "--minutes", type=float, default=float("inf"), metavar="M", help="stop with a checkpoint after so long"
+    )
+
+
+def _add_synth(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    synth = commands.add_parser("synth", help="synthetic images, marked as such")
+    actions = synth.add_subparsers(required=True, metavar="WHAT")
+    healthy = _command(
+        actions, "healthy", "the spine of a CT as it may have been before it fractured", module="synth_healthy"
+    )
+    healthy.add_argument("ct", metavar="CT", help="CT volume (NIfTI)")
+    healthy.add_argument("--mask", required=True, metavar="SEG", help="vertebra labels on the CT's grid (NIfTI)")
+    healthy.add_argument("--numbering", choices=("auto", "verse", "totalsegmentator"), default="auto")
+    healthy.add_argument("--levels", nargs="+", metavar="L1", help="paint these (default: height loss of 20 %% or more)")
+    healthy.add_argument("--out", required=True, metavar="DIR", help="write CT, mask, picture and sidecar here")
+    healthy.add_argument("--weights", metavar="DIR", help="weights of `fracture train` instead of the shipped ones")
 
 
 def _add_vllm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -16,6 +16,7 @@ _DOUBTFUL = {"partly": "partly supported", "not_supported": "not supported", "co
 _STATUS = {"done": "done", "refused": "refused", "failed": "failed", "timeout": "timed out", "cancelled": "stopped"}
 _TOOL_WORDS = {
     "grade_fractures": "Grading vertebrae",
+    "synthesize_healthy_spine": "Painting the spine as it was",
     "show_image": "Drawing the image",
     "search_literature": "Searching the literature",
     "read_record": "Reading the record",
