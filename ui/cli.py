@@ -180,6 +180,19 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     crashes.add_argument("--rounds", type=int, default=50, metavar="N", help="kills (default 50)")
     crashes.add_argument("--seed", type=int, default=1, metavar="S")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
+    _add_invariance_eval(actions)
+
+
+def _add_invariance_eval(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    invariance = _command(
+        actions, "fracture-invariance", "what must not change a height or a grade: turns, resampling, slices left out"
+    )
+    invariance.set_defaults(package="evals", module="fracture_invariance")
+    invariance.add_argument("folder", nargs="?", metavar="DIR", help="masks and CTs in the VerSe layout")
+    invariance.add_argument("--drawn", type=int, default=0, metavar="N", help="also N drawn spines")
+    invariance.add_argument("--mask-only", action="store_true", help="leave the CT out")
+    invariance.add_argument("--no-monotone", action="store_true", help="leave the growing compressions out")
+    invariance.add_argument("--seed", type=int, default=1, metavar="S")
 
 
 def _add_ehr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from tools.imaging.fractures.surface import Field, surface_field
 from tools.imaging.volume import Volume
 
 Array = NDArray[np.float64]
@@ -19,8 +20,6 @@ _STEP = 1.0
 """Grid of the height map, in mm."""
 _FINE = 0.5
 """Step along a column, in mm; crossings are interpolated between steps."""
-_SMOOTH_MM = 0.8
-"""Gaussian on the signed distance: takes the stairs out of thick slices and leaves flat endplates where they are."""
 _HALF = 36.0
 """Half width of the sampled block, in mm; the largest lumbar bodies are about 60 mm wide."""
 _TURNS, _COARSER = 4, 2.0
@@ -51,7 +50,8 @@ class Frame:
 class Body:
     """A vertebral body: `top` and `bottom` are its endplates in mm over a grid of (anterior, right), NaN outside it.
 
-    `front` and `back` bound the body along the anterior axis; `width` is its full lateral width.
+    `front` and `back` bound the body along the anterior axis; `width` is its full lateral width. `step_mm` is the distance of
+    the slices that cross the upright axis.
     """
 
     frame: Frame
@@ -62,26 +62,13 @@ class Body:
     front: float
     back: float
     width: float
+    step_mm: float = 1.0
 
     @property
     def height(self) -> Array:
         """Endplate to endplate, in mm, on the same grid."""
         height: Array = self.top - self.bottom
         return height
-
-
-@dataclass(frozen=True)
-class _Field:
-    """Signed distance to one vertebra's surface, in mm, positive inside, on a crop of the mask's grid."""
-
-    values: NDArray[np.float32]
-    to_voxel: Array
-
-    def at(self, world: Array) -> Array:
-        """Interpolated at RAS mm points of shape (n, 3)."""
-        voxels = world @ self.to_voxel[:3, :3].T + self.to_voxel[:3, 3]
-        sampled: Array = ndimage.map_coordinates(self.values, voxels.T, order=1, mode="nearest")
-        return sampled
 
 
 def find_body(labels: Volume, value: int, box: tuple[slice, ...], tangent: Array, *, has_processes: bool) -> Body | None:
@@ -108,20 +95,14 @@ def find_body(labels: Volume, value: int, box: tuple[slice, ...], tangent: Array
     return _measure(field, frame, points)
 
 
-def _distance_field(labels: Volume, value: int, box: tuple[slice, ...]) -> tuple[_Field, Array]:
+def _distance_field(labels: Volume, value: int, box: tuple[slice, ...]) -> tuple[Field, Array]:
     margin = [int(np.ceil(6.0 / s)) + 1 for s in labels.spacing_mm]
     inside = np.pad(np.asarray(labels.data[box]) == value, [(m, m) for m in margin])
-    spacing = labels.spacing_mm
-    signed = ndimage.distance_transform_edt(inside, sampling=spacing) - ndimage.distance_transform_edt(
-        ~inside, sampling=spacing
-    )
-    smooth = ndimage.gaussian_filter(signed.astype(np.float32), [_SMOOTH_MM / s for s in spacing])
     offset = np.array([s.start - m for s, m in zip(box, margin, strict=True)], dtype=float)
     affine = labels.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ offset
     voxels = np.argwhere(inside).astype(float)
-    to_voxel: Array = np.asarray(np.linalg.inv(affine), dtype=np.float64)
-    return _Field(smooth, to_voxel), voxels @ affine[:3, :3].T + affine[:3, 3]
+    return surface_field(inside, affine), voxels @ affine[:3, :3].T + affine[:3, 3]
 
 
 def _frame(origin: Array, anterior: Array, superior: Array) -> Frame:
@@ -131,7 +112,7 @@ def _frame(origin: Array, anterior: Array, superior: Array) -> Frame:
     return Frame(origin, np.stack([front, np.cross(front, up), up]))
 
 
-def _measure(field: _Field, frame: Frame, points: Array, coarser: float = 1.0) -> Body | None:
+def _measure(field: Field, frame: Frame, points: Array, coarser: float = 1.0) -> Body | None:
     local = frame.to_local(points)
     extent = _body_extent(local)
     if extent is None:
@@ -151,7 +132,7 @@ def _measure(field: _Field, frame: Frame, points: Array, coarser: float = 1.0) -
     width = float(present.max() - present.min()) if len(present) else 0.0
     if width < 8:
         return None
-    return Body(frame, anterior, right, top, bottom, front, back, width)
+    return Body(frame, anterior, right, top, bottom, front, back, width, field.step_along(frame.axes[2]))
 
 
 def _range(local: Array, back: float, front: float) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from tools.imaging.fractures.checks import (
     refuse_subregions,
     touching,
 )
+from tools.imaging.fractures.endplates import without_stairs
 from tools.imaging.labels import LEVELS, level_names
 from tools.imaging.volume import Volume
 
@@ -108,7 +109,7 @@ def measure_spine(
             grid, box, noted = _cleaned(Volume(data, labels.affine), vertebra)
             body = find_body(grid, vertebra.value, box, tangent, has_processes=whole)
             reason = "" if body else "no solid vertebral body was found in the mask"
-        heights = third_heights(body) if body else None
+        heights = third_heights(without_stairs(body)) if body else None
         if body is None or heights is None:
             skipped.append(Unmeasured(vertebra.level, reason or "the body is too irregular to measure"))
             continue
