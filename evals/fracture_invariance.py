@@ -1,7 +1,7 @@
 """`consilium eval fracture-invariance`: what must not change a height, a loss or a grade, and what must not lower a grade.
 
-Every spine is measured as it is, then turned, resampled, stored in another order, mirrored and thinned; heights and losses of
-each level are compared. Then every level is compressed more and more: its grade may rise, never fall.
+Every spine is measured as it is, then turned, resampled, stored in another order, mirrored and thinned; heights and losses
+of each level are compared. Then every level is compressed more and more: its grade may rise, never fall.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import nibabel as nib
@@ -84,7 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
             monotone.append(monotonicity(spine, graded))
             if not arguments.json:
                 told = monotone[-1]
-                print(f"{told.spine}: {told.series} series of growing compression, {len(told.falls)} with a fall {told.falls}")
+                print(
+                    f"{told.spine}: {told.series} series of growing compression, {len(told.falls)} with a fall {told.falls}"
+                )
     if not changes:
         raise FileError("No spine with a level that can be graded was given.")
     if arguments.json:
@@ -157,7 +160,7 @@ def monotonicity(spine: Spine, graded: dict[str, Graded]) -> Monotone:
                 grades.append(found.grade if found else -1)
             series += 1
             said = [grade for grade in grades if grade >= 0]
-            if any(later < earlier for earlier, later in zip(said, said[1:], strict=False)):
+            if any(later < earlier for earlier, later in pairwise(said)):
                 falls.append(f"{item.level} {kind} {grades}")
     return Monotone(spine.name, series, tuple(falls))
 
@@ -221,6 +224,6 @@ def _line(change: Change) -> str:
     held = "holds" if change.holds else "MISSED"
     lost = f", {change.lost} not graded then" if change.lost else ""
     return (
-        f"{change.spine:22} {change.change:44} {change.levels:2d} levels: {change.height_mm:5.2f} mm, RHLV {change.loss:.3f}, "
-        f"{change.grades_changed} grades  {held}{lost}"
+        f"{change.spine:22} {change.change:44} {change.levels:2d} levels: {change.height_mm:5.2f} mm, "
+        f"RHLV {change.loss:.3f}, {change.grades_changed} grades  {held}{lost}"
     )

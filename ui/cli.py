@@ -87,13 +87,16 @@ def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def _add_masked_ct(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ct", nargs="?", metavar="CT", help="CT volume (NIfTI); a mask alone is enough for heights")
+    parser.add_argument(
+        "ct", nargs="?", metavar="CT", help="CT volume (NIfTI, DICOM folder or zip); a mask alone is enough for heights"
+    )
     parser.add_argument("--mask", required=True, metavar="SEG", help="vertebra labels on the CT's grid (NIfTI)")
     parser.add_argument(
         "--numbering",
-        choices=("auto", "verse", "totalsegmentator"),
         default="auto",
-        help="which level a mask value means (default: told from the values)",
+        metavar="N",
+        help="which level a mask value means: verse, totalsegmentator, thoracolumbar, lumbar, lumbar-up, or pairs such as "
+        "20=L1,21=L2 (default: told from the values)",
     )
 
 

@@ -73,7 +73,9 @@ def _grade(arguments: argparse.Namespace) -> int:
     if arguments.keep_steps and not arguments.out:
         raise SettingError("--keep-steps needs --out DIR: the steps are written to DIR/steps.")
     ct = Path(arguments.ct) if arguments.ct else None
-    done = read_and_grade(ct, Path(arguments.mask), arguments.numbering)
+    done = read_and_grade(
+        ct, Path(arguments.mask), arguments.numbering, lambda share, text: print(f"{share:4.0%} {text}", file=sys.stderr)
+    )
     if arguments.out:
         write_report(done, Path(arguments.out), is_ct=ct is not None)
     if arguments.keep_steps:
@@ -92,7 +94,12 @@ def _grade(arguments: argparse.Namespace) -> int:
             f"{100 * loss.pre:4.0f} {100 * loss.mid:4.0f} {100 * loss.post:4.0f}"
         )
         for warning in level.warnings:
+            if warning in report.warnings:
+                continue
             print(f"       {warning}")
     for skipped in report.skipped:
         print(f"{skipped.level:6} not graded: {skipped.reason}")
+    for text in report.warnings:
+        print(text)
+    print(f"numbering: {report.numbering}")
     return 0

@@ -24,6 +24,8 @@ _HALF = 36.0
 """Half width of the sampled block, in mm; the largest lumbar bodies are about 60 mm wide."""
 _TURNS, _COARSER = 4, 2.0
 """How often the frame is refined, on a grid this much coarser but for the last time."""
+_MEDIAL_MM = 10.0
+"""Posterior elements this near to the midline tell where the back is: one side of an arch may be missing from a mask."""
 _CENTRAL_MM = 4.0
 """The strip around the mid-sagittal line in which body and canal are told apart, half width."""
 
@@ -50,8 +52,8 @@ class Frame:
 class Body:
     """A vertebral body: `top` and `bottom` are its endplates in mm over a grid of (anterior, right), NaN outside it.
 
-    `front` and `back` bound the body along the anterior axis; `width` is its full lateral width. `step_mm` is the distance of
-    the slices that cross the upright axis.
+    `front` and `back` bound the body along the anterior axis; `width` is its full lateral width. `step_mm` is the
+    distance of the slices that cross the upright axis.
     """
 
     frame: Frame
@@ -71,7 +73,15 @@ class Body:
         return height
 
 
-def find_body(labels: Volume, value: int, box: tuple[slice, ...], tangent: Array, *, has_processes: bool) -> Body | None:
+def find_body(
+    labels: Volume,
+    value: int,
+    box: tuple[slice, ...],
+    tangent: Array,
+    *,
+    has_processes: bool,
+    repeated: frozenset[int] = frozenset(),
+) -> Body | None:
     """Find the body of one vertebra and measure its endplates.
 
     Args:
@@ -80,11 +90,12 @@ def find_body(labels: Volume, value: int, box: tuple[slice, ...], tangent: Array
         box: its bounding box in voxels.
         tangent: direction of the spine towards the head, RAS, unit length.
         has_processes: whether the mask holds whole vertebrae, or bodies only.
+        repeated: axes along which the mask's slices were repeated by resampling.
 
     Returns:
         The body, or None when no solid body is found.
     """
-    field, points = _distance_field(labels, value, box)
+    field, points = _distance_field(labels, value, box, repeated)
     frame = _frame(points.mean(axis=0), np.array([0.0, 1.0, 0.0]), tangent)
     body: Body | None = None
     for turn in range(_TURNS):
@@ -95,14 +106,14 @@ def find_body(labels: Volume, value: int, box: tuple[slice, ...], tangent: Array
     return _measure(field, frame, points)
 
 
-def _distance_field(labels: Volume, value: int, box: tuple[slice, ...]) -> tuple[Field, Array]:
+def _distance_field(labels: Volume, value: int, box: tuple[slice, ...], repeated: frozenset[int]) -> tuple[Field, Array]:
     margin = [int(np.ceil(6.0 / s)) + 1 for s in labels.spacing_mm]
     inside = np.pad(np.asarray(labels.data[box]) == value, [(m, m) for m in margin])
     offset = np.array([s.start - m for s, m in zip(box, margin, strict=True)], dtype=float)
     affine = labels.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ offset
     voxels = np.argwhere(inside).astype(float)
-    return surface_field(inside, affine), voxels @ affine[:3, :3].T + affine[:3, 3]
+    return surface_field(inside, affine, repeated), voxels @ affine[:3, :3].T + affine[:3, 3]
 
 
 def _frame(origin: Array, anterior: Array, superior: Array) -> Frame:
@@ -201,7 +212,7 @@ def _refined(body: Body, points: Array, *, has_processes: bool) -> Frame:
     centre = local[in_body].mean(axis=0)
     superior = np.array([-slope[0], -slope[1], 1.0]) @ frame.axes
     anterior = frame.axes[0]
-    behind = local[local[:, 0] < body.back - 4]
+    behind = local[(local[:, 0] < body.back - 4) & (np.abs(local[:, 1]) < _MEDIAL_MM)]
     if has_processes and len(behind) > 50:
         anterior = (centre - behind.mean(axis=0)) @ frame.axes
     return _frame(frame.to_world(centre[None])[0], anterior, superior)

@@ -1,14 +1,14 @@
 """A mask's surface between its slices: a smooth signed distance, positive inside, on a finer grid where slices are thick.
 
 Between slices the distance to the outline is interpolated (shape-based interpolation: Raya and Udupa, IEEE Transactions on
-Medical Imaging 1990;9:32-42), so that a slanted endplate is no staircase. An endplate that lies exactly along the slices stays
-unknown to half a slice: nothing in a mask tells more. Slices that were repeated by resampling without interpolation are found
-and count once.
+Medical Imaging 1990;9:32-42), so that a slanted endplate is no staircase. An endplate that lies exactly along the slices
+stays unknown to half a slice: nothing in a mask tells more. Slices that were repeated by resampling without interpolation
+are found and count once.
 """
-
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,8 +22,9 @@ _THICK_MM = 1.4
 """Slices nearer than this need none of it."""
 _SMOOTH_MM = 0.8
 """Gaussian on the signed distance: takes out the steps that voxels leave and keeps flat endplates where they are."""
-_LONGEST_REPEAT = 6
+_LEAST_REPEAT, _LONGEST_REPEAT = 1.8, 6
 _MOST_ALIKE = 0.8
+_MOST = 0.6
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,22 @@ class Field:
         return float(self.drawn_mm[int(np.abs(direction @ axes).argmax())])
 
 
-def surface_field(inside: NDArray[np.bool_], affine: Array) -> Field:
+def repeated_axes(structures: Iterable[NDArray[np.bool_]]) -> frozenset[int]:
+    """Axes along which most structures of a mask were repeated by resampling; one alone may look so by its shape."""
+    every = [{axis for axis in range(3) if len(_slices(inside, axis)) < inside.shape[axis]} for inside in structures]
+    return frozenset(axis for axis in range(3) if sum(axis in found for found in every) > _MOST * max(len(every), 2))
+
+
+def surface_field(inside: NDArray[np.bool_], affine: Array, repeated: frozenset[int] = frozenset()) -> Field:
     """The field of one structure.
 
     Args:
         inside: its voxels, with a margin of a few voxels around.
         affine: voxel to RAS mm.
+        repeated: axes along which slices were repeated.
     """
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    places = [_slices(inside, axis) for axis in range(3)]
+    places = [_slices(inside, axis) if axis in repeated else np.arange(inside.shape[axis], dtype=float) for axis in range(3)]
     drawn = np.array([np.median(np.diff(p)) for p in places]) * spacing
     axis = int(drawn.argmax())
     if drawn[axis] > max(_THICK_MM, 1.2 * float(np.delete(drawn, axis).min())) or len(places[axis]) < inside.shape[axis]:
@@ -89,7 +97,7 @@ def _slices(inside: NDArray[np.bool_], axis: int) -> Array:
     starts = np.concatenate([[filled[0]], filled[0] + change + 1, [filled[-1] + 1]])
     lengths = np.diff(starts)
     inner = lengths[1:-1]
-    if len(inner) < 4 or inner.mean() < 1.5 or (np.abs(inner - np.median(inner)) <= 1).mean() < _MOST_ALIKE:
+    if len(inner) < 4 or inner.mean() < _LEAST_REPEAT or (np.abs(inner - np.median(inner)) <= 1).mean() < _MOST_ALIKE:
         return every
     step = float(inner.mean())
     if inner.max() > _LONGEST_REPEAT:
