@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
@@ -66,7 +67,8 @@ class Monotone:
     falls: tuple[str, ...]
 
 
-Transform = Callable[[Volume, int], Volume]
+Order = Literal[0, 1]
+Transform = Callable[[Volume, Order], Volume]
 """A volume and the interpolation order (0 for a mask) to a volume."""
 
 
@@ -200,7 +202,7 @@ def _turned(turn: NDArray[np.float64]) -> Transform:
     return lambda volume, order: _resampled(volume, turn, volume.spacing_mm, order)
 
 
-def _resampled(volume: Volume, turn: NDArray[np.float64], spacing: tuple[float, float, float], order: int) -> Volume:
+def _resampled(volume: Volume, turn: NDArray[np.float64], spacing: tuple[float, float, float], order: Order) -> Volume:
     """The patient turned about the middle of the image and scanned on a new grid that holds all of the old one."""
     size = np.array(volume.data.shape)
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in size], indexing="ij")).reshape(3, -1)
@@ -213,11 +215,13 @@ def _resampled(volume: Volume, turn: NDArray[np.float64], spacing: tuple[float, 
     affine[:3, 3] = low
     to_old = np.linalg.inv(volume.affine[:3, :3]) @ turn.T
     offset = to_old @ low + np.linalg.inv(volume.affine[:3, :3]) @ (middle - volume.affine[:3, 3])
-    outside = 0.0 if order == 0 else float(np.asarray(volume.data).min())
+    kind = volume.data.dtype
+    values = np.asarray(volume.data, dtype=np.float32)
+    outside = 0.0 if order == 0 else float(values.min())
     data = ndimage.affine_transform(
-        np.asarray(volume.data), to_old @ np.diag(spacing), offset, shape, order=order, cval=outside
+        values, to_old @ np.diag(spacing), offset, shape, output=np.float32, order=order, cval=outside
     )
-    return Volume(data, affine)
+    return Volume(np.round(data).astype(kind), affine)
 
 
 def _line(change: Change) -> str:

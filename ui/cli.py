@@ -76,7 +76,7 @@ def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     actions = fracture.add_subparsers(required=True, metavar="ACTION")
     grade = _command(actions, "grade", "grade every vertebra of a mask against its neighbours", module="fracture")
     _add_masked_ct(grade)
-    grade.add_argument("--out", metavar="DIR", help="write report.json and figure.png here")
+    grade.add_argument("--out", metavar="DIR", help="write report.json, figures, a PDF page, DICOM SEG and SR here")
     grade.add_argument("--keep-steps", action="store_true", help="also write endplates, loss maps and explanations")
     explain = _command(
         actions, "explain", "say which neighbours a grade rests on, and what changes without each", "fracture"

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from core.errors import FileError
 from tools.imaging.archive import unpack
-from tools.imaging.dicom import DicomFilm, is_dicom, read_dicom
+from tools.imaging.dicom import DicomFilm, is_dicom, read_dicom, series_of
 from tools.imaging.nifti import is_mask, looks_like_ct, read_nifti
 from tools.imaging.volume import Volume
 
@@ -57,6 +57,11 @@ def read_volume(path: Path, called: str) -> ReadVolume:
         return _from_files([path], called)
     image = read_nifti(path, called)
     return ReadVolume(image.volume, image.codes)
+
+
+def dicom_files(path: Path) -> tuple[Path, ...]:
+    """The slices of the DICOM series that `read_volume` takes from a folder; nothing for other files and zips."""
+    return series_of([p for p in sorted(path.rglob("*")) if p.is_file() and is_dicom(p)]) if path.is_dir() else ()
 
 
 def _from_files(paths: list[Path], called: str) -> ReadVolume:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tools.imaging.fractures.report import FractureReport
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -65,9 +69,10 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _grade(arguments: argparse.Namespace) -> int:
-    """Grade and print a table or JSON; with --out, `report.json` and `figure.png` are written there."""
+    """Grade and print a table or JSON; with --out, report, figures, PDF and DICOM are written there."""
     from core.errors import SettingError
-    from tools.imaging.fractures.report import read_and_grade, write_report
+    from tools.imaging.fractures.exports import write_report
+    from tools.imaging.fractures.report import read_and_grade
     from tools.imaging.fractures.steps import keep_steps
 
     if arguments.keep_steps and not arguments.out:
@@ -77,13 +82,18 @@ def _grade(arguments: argparse.Namespace) -> int:
         ct, Path(arguments.mask), arguments.numbering, lambda share, text: print(f"{share:4.0%} {text}", file=sys.stderr)
     )
     if arguments.out:
-        write_report(done, Path(arguments.out), is_ct=ct is not None)
+        for missing in write_report(done, Path(arguments.out), is_ct=ct is not None):
+            print(missing, file=sys.stderr)
     if arguments.keep_steps:
         keep_steps(done.grading, Path(arguments.out) / "steps")
-    report = done.report
     if arguments.json:
-        print(report.model_dump_json())
-        return 0
+        print(done.report.model_dump_json())
+    else:
+        _print_table(done.report)
+    return 0
+
+
+def _print_table(report: FractureReport) -> None:
     print(f"{'level':6} {'grade':>5}  {'shape':10} {'ant/mid/post mm':>18}  {'expected mm':>18}  {'loss %':>14}")
     for level in report.levels:
         heights, expected, loss = level.heights_mm, level.expected_mm, level.rhlv
@@ -102,4 +112,3 @@ def _grade(arguments: argparse.Namespace) -> int:
     for text in report.warnings:
         print(text)
     print(f"numbering: {report.numbering}")
-    return 0

@@ -150,8 +150,8 @@ def _warn(item: Graded) -> tuple[Flag, ...]:
     plain = grade_of(max(item.rim_loss))
     if plain != item.grade:
         text = (
-            f"A loss of {100 * max(item.rim_loss):.1f} % lies near a threshold: by the plain thresholds (20, 25, 40 %) it would "
-            f"be grade {plain}; grade {item.grade} is the more probable for an estimated loss."
+            f"A loss of {100 * max(item.rim_loss):.1f} % lies near a threshold: by the plain thresholds (20, 25, 40 %) it "
+            f"would be grade {plain}; grade {item.grade} is the more probable for an estimated loss."
         )
         warnings.append(Flag("near_threshold", text))
     used = len(item.expected.neighbours)

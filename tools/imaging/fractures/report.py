@@ -8,11 +8,10 @@ from pathlib import Path
 
 from core.types import Frozen
 from tools.imaging.fractures.checks import Flag, ct_warnings, image_warnings
-from tools.imaging.fractures.figure import draw_figure
 from tools.imaging.fractures.genant import METHOD, Graded, grade_spine, grades_within
 from tools.imaging.fractures.heights import Measured, Thirds, Unmeasured, measure_spine
 from tools.imaging.numbering import resolve
-from tools.imaging.reading import read_ct, read_mask
+from tools.imaging.reading import dicom_files, read_ct, read_mask
 from tools.imaging.volume import Volume
 
 MASK_ONLY = Flag("mask_only", "graded from the mask alone, without the CT")
@@ -129,12 +128,13 @@ def as_report(grading: Grading, extra: tuple[Flag, ...] = (), numbering: str = "
 
 @dataclass(frozen=True)
 class FileGrading:
-    """What `grade_files` found: the image that is shown (the CT, or the mask without one), the mask, the grading."""
+    """The image that is shown (the CT, or the mask without one), the mask, the grading; `series`: the CT's DICOM files."""
 
     image: Volume
     labels: Volume
     grading: Grading
     report: FractureReport
+    series: tuple[Path, ...] = ()
 
 
 def read_and_grade(
@@ -162,23 +162,9 @@ def read_and_grade(
         notes += found.notes
     grading = grade_mask(labels, numbering_found.names, progress, None if ct is None else image)
     extra = (*(Flag("reading", note) for note in notes), *(() if ct else (MASK_ONLY,)))
-    return FileGrading(image, labels, grading, as_report(grading, extra, numbering_found.told))
-
-
-def grade_files(ct: Path | None, mask: Path, out: Path, numbering: str) -> FractureReport:
-    """Grade as `read_and_grade` does, and write `report.json` and `figure.png` into `out`, made when it is not there."""
-    done = read_and_grade(ct, mask, numbering)
-    write_report(done, out, is_ct=ct is not None)
-    return done.report
-
-
-def write_report(done: FileGrading, out: Path, *, is_ct: bool) -> None:
-    """Write `report.json`, and `figure.png` when a level was graded."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(done.report.model_dump_json(indent=1), encoding="utf-8")
-    if done.grading.graded:
-        figure = draw_figure(done.image, done.labels, done.grading.graded, is_ct=is_ct, mark="")
-        (out / "figure.png").write_bytes(figure)
+    series = dicom_files(ct) if ct is not None else ()
+    report = as_report(grading, extra, numbering_found.told)
+    return FileGrading(image, labels, grading, report, series)
 
 
 def _interval(item: Graded) -> Interval:

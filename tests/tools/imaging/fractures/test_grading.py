@@ -11,9 +11,10 @@ import pytest
 
 from core.errors import FileError
 from tools.imaging.compression import rim_loss, true_loss
+from tools.imaging.fractures.exports import grade_files
 from tools.imaging.fractures.genant import decision_limits, grade_of, grade_spine, most_probable_grade, rim_losses, shape_of
 from tools.imaging.fractures.heights import measure_spine
-from tools.imaging.fractures.report import grade_files, grade_mask
+from tools.imaging.fractures.report import grade_mask
 from tools.imaging.phantom import Phantom, spine_phantom
 from tools.imaging.volume import Volume, save_volume, to_ras
 
