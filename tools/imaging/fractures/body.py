@@ -6,7 +6,7 @@ from the vertebra's own shape and its neighbours' positions, so that heights do 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ _FINE = 0.5
 """Step along a column, in mm; crossings are interpolated between steps."""
 _HALF = 36.0
 """Half width of the sampled block, in mm; the largest lumbar bodies are about 60 mm wide."""
+_JITTER = 0.25
+"""How far a mask's surface may be off, in slices: standard deviation of a smooth error."""
 _TURNS, _COARSER = 4, 2.0
 """How often the frame is refined, on a grid this much coarser but for the last time."""
 _MEDIAL_MM = 10.0
@@ -53,7 +55,7 @@ class Body:
     """A vertebral body: `top` and `bottom` are its endplates in mm over a grid of (anterior, right), NaN outside it.
 
     `front` and `back` bound the body along the anterior axis; `width` is its full lateral width. `step_mm` is the
-    distance of the slices that cross the upright axis.
+    distance of the slices that cross the upright axis; `jittered` are the same body with its mask's surface shaken.
     """
 
     frame: Frame
@@ -65,6 +67,7 @@ class Body:
     back: float
     width: float
     step_mm: float = 1.0
+    jittered: tuple[Body, ...] = ()
 
     @property
     def height(self) -> Array:
@@ -81,6 +84,7 @@ def find_body(
     *,
     has_processes: bool,
     repeated: frozenset[int] = frozenset(),
+    jitter: int = 0,
 ) -> Body | None:
     """Find the body of one vertebra and measure its endplates.
 
@@ -91,6 +95,7 @@ def find_body(
         tangent: direction of the spine towards the head, RAS, unit length.
         has_processes: whether the mask holds whole vertebrae, or bodies only.
         repeated: axes along which the mask's slices were repeated by resampling.
+        jitter: how many times it is measured again with a shaken surface.
 
     Returns:
         The body, or None when no solid body is found.
@@ -103,7 +108,12 @@ def find_body(
         if body is None:
             return None
         frame = _refined(body, points, has_processes=has_processes)
-    return _measure(field, frame, points)
+    body = _measure(field, frame, points)
+    if body is None or not jitter:
+        return body
+    rng = np.random.default_rng(value)
+    shaken = (_measure(field.shaken(rng, _JITTER * body.step_mm), frame, points) for _ in range(jitter))
+    return replace(body, jittered=tuple(again for again in shaken if again is not None))
 
 
 def _distance_field(labels: Volume, value: int, box: tuple[slice, ...], repeated: frozenset[int]) -> tuple[Field, Array]:

@@ -55,9 +55,12 @@ class Graded:
 
     @property
     def margin(self) -> float:
-        """Half width of the 95 % interval of the worst third's loss."""
+        """Half width of the 95 % interval of the worst third's loss: error of the expected height and of the mask."""
         worst = max(range(3), key=lambda third: self.loss[third])
-        return self.expected.half_width[worst] / self.expected.heights[worst]
+        return (
+            float(np.hypot(self.expected.half_width[worst], 1.96 * self.measured.spread[worst]))
+            / self.expected.heights[worst]
+        )
 
     @property
     def level(self) -> str:

@@ -54,13 +54,14 @@ _FINE_MM = 0.55
 
 @dataclass(frozen=True)
 class Measured:
-    """Heights of one level in mm, and where its centre is (voxel and RAS mm)."""
+    """Heights of one level in mm, where its centre is (voxel), and how the heights move (mm, SD) when the mask is shaken."""
 
     level: str
     value: int
     heights: Thirds
     body: Body
     centre: tuple[int, int, int]
+    spread: Thirds = (0.0, 0.0, 0.0)
     warnings: tuple[Flag, ...] = ()
 
 
@@ -97,6 +98,7 @@ def measure_spine(
     names: dict[int, str] | None = None,
     progress: Callable[[float, str], None] | None = None,
     ct: Volume | None = None,
+    jitter: int = 0,
 ) -> Spine:
     """Measure every vertebra.
 
@@ -104,6 +106,7 @@ def measure_spine(
         labels: the mask, whole numbers, RAS.
         names: value to level; told from the values when absent.
         progress: called before each level; what it raises stops the measuring.
+        jitter: how many times each level is measured again with a shaken mask, for `Measured.spread`.
         ct: on the mask's grid, if there is one; it shows where the image was padded.
 
     Raises:
@@ -129,7 +132,7 @@ def measure_spine(
         noted: tuple[Flag, ...] = ()
         if not reason:
             grid, box, noted = _cleaned(Volume(data, labels.affine), vertebra)
-            body = find_body(grid, vertebra.value, box, tangent, has_processes=whole, repeated=repeated)
+            body = find_body(grid, vertebra.value, box, tangent, has_processes=whole, repeated=repeated, jitter=jitter)
             reason = cut_by_edge(body, labels, ct) if body else "no solid vertebral body was found in the mask"
         heights = third_heights(without_stairs(body)) if body else None
         if body is None or heights is None or reason:
@@ -138,7 +141,7 @@ def measure_spine(
         centre = np.linalg.inv(labels.affine) @ np.append(body.frame.origin, 1.0)
         x, y, z = (int(v) for v in np.clip(np.round(centre[:3]), 0, np.array(data.shape) - 1))
         noted = (*noted, *_oblique(body, labels.spacing_mm), *touching(data, labels.affine, body, named))
-        measured.append(Measured(vertebra.level, vertebra.value, heights, body, (x, y, z), noted))
+        measured.append(Measured(vertebra.level, vertebra.value, heights, body, (x, y, z), _spread(body), noted))
     kept, fragments = _without_fragments(measured)
     kept = _with_gaps(kept)
     _refuse_implausible(kept)
@@ -324,6 +327,14 @@ def _not_gradable(
     if tilt > _MOST_OBLIQUE_DEGREES and spacing[2] >= _THICK_MM:
         return f"oblique by more than {_MOST_OBLIQUE_DEGREES:.0f} degrees to slices of {spacing[2]:.1f} mm"
     return ""
+
+
+def _spread(body: Body) -> Thirds:
+    heights = [found for again in body.jittered if (found := third_heights(without_stairs(again)))]
+    if len(heights) < 2:
+        return 0.0, 0.0, 0.0
+    front, middle, back = (float(v) for v in np.std(heights, axis=0, ddof=1))
+    return front, middle, back
 
 
 def _oblique(body: Body, spacing: tuple[float, float, float]) -> tuple[Flag, ...]:

@@ -14,6 +14,8 @@ from tools.imaging.numbering import resolve
 from tools.imaging.reading import dicom_files, read_ct, read_mask
 from tools.imaging.volume import Volume
 
+_JITTER = 5
+"""How often each level is measured with a shaken mask, for the interval."""
 MASK_ONLY = Flag("mask_only", "graded from the mask alone, without the CT")
 
 
@@ -91,7 +93,7 @@ def grade_mask(
     Raises:
         FileError: it is no vertebra mask.
     """
-    spine = measure_spine(labels, names, progress, ct)
+    spine = measure_spine(labels, names, progress, ct, _JITTER)
     graded, skipped = grade_spine(spine)
     if ct is None:
         return Grading(graded, skipped, spine.warnings, spine.measured)

@@ -18,6 +18,8 @@ from scipy import ndimage
 Array = NDArray[np.float64]
 _FINE_MM = 1.0
 """Slices are interpolated down to about this distance."""
+_ERROR_MM = 4.0
+"""Over this distance an error of a mask's surface is alike."""
 _THICK_MM = 1.4
 """Slices nearer than this need none of it."""
 _SMOOTH_MM = 0.8
@@ -44,6 +46,12 @@ class Field:
         voxels = world @ to_voxel[:3, :3].T + to_voxel[:3, 3]
         sampled: Array = ndimage.map_coordinates(self.values, voxels.T, order=1, mode="nearest")
         return sampled
+
+    def shaken(self, rng: np.random.Generator, mm: float) -> Field:
+        """The same surface with a smooth random error of this standard deviation."""
+        spacing = np.linalg.norm(self.affine[:3, :3], axis=0)
+        error = ndimage.gaussian_filter(rng.normal(size=self.values.shape).astype(np.float32), _ERROR_MM / spacing)
+        return replace(self, values=self.values + error * np.float32(mm / max(float(error.std()), 1e-9)))
 
     def step_along(self, direction: Array) -> float:
         """Distance in mm of the drawn slices that cross a direction (RAS, unit length)."""
