@@ -75,7 +75,7 @@ def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     fracture = commands.add_parser("fracture", help="vertebral heights and fracture grades")
     actions = fracture.add_subparsers(required=True, metavar="ACTION")
     grade = _command(actions, "grade", "grade every vertebra of a mask against its neighbours", module="fracture")
-    _add_masked_ct(grade)
+    _add_masked_ct(grade, required=False)
     grade.add_argument("--out", metavar="DIR", help="write report.json, figures, a PDF page, DICOM SEG and SR here")
     grade.add_argument("--keep-steps", action="store_true", help="also write endplates, loss maps and explanations")
     explain = _command(
@@ -86,11 +86,16 @@ def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     _add_fracture_evaluate(actions)
 
 
-def _add_masked_ct(parser: argparse.ArgumentParser) -> None:
+def _add_masked_ct(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     parser.add_argument(
         "ct", nargs="?", metavar="CT", help="CT volume (NIfTI, DICOM folder or zip); a mask alone is enough for heights"
     )
-    parser.add_argument("--mask", required=True, metavar="SEG", help="vertebra labels on the CT's grid (NIfTI)")
+    parser.add_argument(
+        "--mask",
+        required=required,
+        metavar="SEG",
+        help="vertebra labels (NIfTI); grade makes them by TotalSegmentator when absent",
+    )
     parser.add_argument(
         "--numbering",
         default="auto",

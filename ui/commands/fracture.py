@@ -79,7 +79,10 @@ def _grade(arguments: argparse.Namespace) -> int:
         raise SettingError("--keep-steps needs --out DIR: the steps are written to DIR/steps.")
     ct = Path(arguments.ct) if arguments.ct else None
     done = read_and_grade(
-        ct, Path(arguments.mask), arguments.numbering, lambda share, text: print(f"{share:4.0%} {text}", file=sys.stderr)
+        ct,
+        Path(arguments.mask) if arguments.mask else None,
+        arguments.numbering,
+        _progress,
     )
     if arguments.out:
         for missing in write_report(done, Path(arguments.out), is_ct=ct is not None):
@@ -91,6 +94,10 @@ def _grade(arguments: argparse.Namespace) -> int:
     else:
         _print_table(done.report)
     return 0
+
+
+def _progress(share: float, text: str) -> None:
+    print(f"{share:4.0%} {text}", file=sys.stderr)
 
 
 def _print_table(report: FractureReport) -> None:

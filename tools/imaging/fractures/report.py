@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.errors import SettingError
 from core.types import Frozen
 from tools.imaging.fractures.checks import Flag, ct_warnings, image_warnings
 from tools.imaging.fractures.genant import METHOD, Graded, grade_spine, grades_within
 from tools.imaging.fractures.heights import Measured, Thirds, Unmeasured, measure_spine
 from tools.imaging.numbering import resolve
-from tools.imaging.reading import dicom_files, read_ct, read_mask
+from tools.imaging.reading import dicom_files, read_ct, read_mask, read_volume
+from tools.imaging.segmentation import segment_vertebrae
 from tools.imaging.volume import Volume
 
+_SEGMENTED = "The mask was made by TotalSegmentator, not given: look at the figure before you trust a grade."
 _JITTER = 5
 """How often each level is measured with a shaken mask, for the interval."""
 MASK_ONLY = Flag("mask_only", "graded from the mask alone, without the CT")
@@ -140,25 +143,33 @@ class FileGrading:
 
 
 def read_and_grade(
-    ct: Path | None, mask: Path, numbering: str = "auto", progress: Callable[[float, str], None] | None = None
+    ct: Path | None, mask: Path | None, numbering: str = "auto", progress: Callable[[float, str], None] | None = None
 ) -> FileGrading:
     """Read a mask (and its CT) and grade it.
 
     Args:
         ct: CT (NIfTI, DICOM folder or zip), or None: a mask alone is enough for heights and grades.
-        mask: vertebra labels.
+        mask: vertebra labels; without one the CT is segmented by TotalSegmentator.
         numbering: one of `numbering.NUMBERINGS`, or pairs such as "20=L1,21=L2".
         progress: called before each level.
 
     Raises:
         FileError: a file cannot be read, is not what it is given as, or the two lie in different places.
-        SettingError: the numbering is not allowed.
+        SettingError: the numbering is not allowed, or neither CT nor mask is given.
+        MissingRequirement: there is no mask, and TotalSegmentator or its weights are not in place.
     """
-    read = read_mask(mask)
-    numbering_found = resolve(read.volume, numbering)
-    labels = read.volume
-    image, notes = labels, list(read.notes)
-    if ct is not None:
+    if mask is None:
+        if ct is None:
+            raise SettingError("fracture grade needs CT or --mask SEG, got neither.")
+        alone = read_volume(ct, f"The CT {ct.name!r}")
+        image, notes = alone.volume, [*alone.notes, _SEGMENTED]
+        labels = segment_vertebrae(image)
+    else:
+        read = read_mask(mask)
+        labels = read.volume
+        image, notes = labels, list(read.notes)
+    numbering_found = resolve(labels, numbering if mask is not None else "totalsegmentator")
+    if ct is not None and mask is not None:
         found = read_ct(ct, labels)
         image = found.volume
         notes += found.notes
