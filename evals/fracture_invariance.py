@@ -23,15 +23,15 @@ from scipy import ndimage
 
 from core.errors import FileError
 from tools.imaging.compression import Kind, compress
-from tools.imaging.fractures.genant import Graded
-from tools.imaging.fractures.report import grade_mask
+from tools.imaging.fractures.genant import Graded, grade_spine
+from tools.imaging.fractures.heights import measure_spine
 from tools.imaging.nifti import read_nifti
 from tools.imaging.simulated_spine import plan_spine, render
 from tools.imaging.volume import Volume
 
 HEIGHT_MM, LOSS = 1.0, 0.02
 _TURN_DEGREES = 15.0
-_SEVERITIES = np.arange(0.0, 0.651, 0.05)
+_SEVERITIES = np.arange(0.0, 0.651, 0.1)
 _KINDS: tuple[Kind, ...] = ("wedge", "biconcave", "crush")
 
 
@@ -151,7 +151,7 @@ def compare(spine: Spine, before: dict[str, Graded], name: str, transform: Trans
 
 
 def monotonicity(spine: Spine, graded: dict[str, Graded]) -> Monotone:
-    """Compress every level in steps of 5 %, by wedge, dip and crush: where a grade falls is listed."""
+    """Compress every level in steps of 10 %, by wedge, dip and crush: where a grade falls is listed."""
     falls, series = [], 0
     for item in graded.values():
         for kind in _KINDS:
@@ -168,7 +168,7 @@ def monotonicity(spine: Spine, graded: dict[str, Graded]) -> Monotone:
 
 
 def _graded(spine: Spine) -> dict[str, Graded]:
-    return {item.level: item for item in grade_mask(spine.mask, ct=spine.ct).graded}
+    return {item.level: item for item in grade_spine(measure_spine(spine.mask, ct=spine.ct))[0]}
 
 
 def _stored(volume: Volume, codes: str) -> Volume:
