@@ -97,8 +97,8 @@ def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     fracture = commands.add_parser("fracture", help="vertebral heights and fracture grades")
     actions = fracture.add_subparsers(required=True, metavar="ACTION")
     grade = _command(actions, "grade", "grade every vertebra of a mask against its neighbours", module="fracture")
-    _add_masked_ct(grade)
-    grade.add_argument("--out", metavar="DIR", help="write report.json and figure.png here")
+    _add_masked_ct(grade, required=False)
+    grade.add_argument("--out", metavar="DIR", help="write report.json, figures, a PDF page, DICOM SEG and SR here")
     grade.add_argument(
         "--keep-steps", action="store_true", help="also write endplates, loss maps, explanations and the synthesis"
     )
@@ -111,14 +111,22 @@ def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     _add_fracture_train(actions)
 
 
-def _add_masked_ct(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ct", nargs="?", metavar="CT", help="CT volume (NIfTI); a mask alone is enough for heights")
-    parser.add_argument("--mask", required=True, metavar="SEG", help="vertebra labels on the CT's grid (NIfTI)")
+def _add_masked_ct(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument(
+        "ct", nargs="?", metavar="CT", help="CT volume (NIfTI, DICOM folder or zip); a mask alone is enough for heights"
+    )
+    parser.add_argument(
+        "--mask",
+        required=required,
+        metavar="SEG",
+        help="vertebra labels (NIfTI); grade makes them by TotalSegmentator when absent",
+    )
     parser.add_argument(
         "--numbering",
-        choices=("auto", "verse", "totalsegmentator"),
         default="auto",
-        help="which level a mask value means (default: told from the values)",
+        metavar="N",
+        help="which level a mask value means: verse, totalsegmentator, thoracolumbar, lumbar, lumbar-up, or pairs such as "
+        "20=L1,21=L2 (default: told from the values)",
     )
 
 
@@ -306,6 +314,7 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     concepts.add_argument("--encoder", metavar="FOLDER|URL")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
     _add_service_evals(actions)
+    _add_invariance_eval(actions)
 
 
 def _add_service_evals(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -338,6 +347,18 @@ def _add_eval_questions(actions: argparse._SubParsersAction[argparse.ArgumentPar
     questions.add_argument("--seed", type=int, default=1, metavar="S", help="of the draw and the intervals")
     questions.add_argument("--out", metavar="DIR", help="write rows.jsonl and summary.json here")
     _add_model(questions)
+
+
+def _add_invariance_eval(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    invariance = _command(
+        actions, "fracture-invariance", "what must not change a height or a grade: turns, resampling, slices left out"
+    )
+    invariance.set_defaults(package="evals", module="fracture_invariance")
+    invariance.add_argument("folder", nargs="?", metavar="DIR", help="masks and CTs in the VerSe layout")
+    invariance.add_argument("--drawn", type=int, default=0, metavar="N", help="also N drawn spines")
+    invariance.add_argument("--mask-only", action="store_true", help="leave the CT out")
+    invariance.add_argument("--no-monotone", action="store_true", help="leave the growing compressions out")
+    invariance.add_argument("--seed", type=int, default=1, metavar="S")
 
 
 def _add_ehr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tools.imaging.fractures.report import FileGrading
+    from tools.imaging.fractures.report import FileGrading, FractureReport
     from tools.imaging.healthivert.judge import SynthesisRule
 
 
@@ -120,27 +120,42 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _grade(arguments: argparse.Namespace) -> int:
-    """Grade and print a table or JSON; with --out, `report.json` and `figure.png` are written there."""
+    """Grade and print a table or JSON; with --out, report, figures, PDF and DICOM are written there."""
     from core.errors import SettingError
-    from tools.imaging.fractures.report import read_and_grade, write_report
+    from tools.imaging.fractures.exports import write_report
+    from tools.imaging.fractures.report import read_and_grade
     from tools.imaging.fractures.steps import keep_steps
 
     if arguments.keep_steps and not arguments.out:
         raise SettingError("--keep-steps needs --out DIR: the steps are written to DIR/steps.")
     ct = Path(arguments.ct) if arguments.ct else None
-    done = read_and_grade(ct, Path(arguments.mask), arguments.numbering)
+    done = read_and_grade(
+        ct,
+        Path(arguments.mask) if arguments.mask else None,
+        arguments.numbering,
+        _progress,
+    )
     if arguments.out:
-        write_report(done, Path(arguments.out), is_ct=ct is not None)
+        for missing in write_report(done, Path(arguments.out), is_ct=ct is not None):
+            print(missing, file=sys.stderr)
         if ct is not None:
             _write_before_after(done, Path(arguments.out))
     if arguments.keep_steps:
         keep_steps(done.grading, Path(arguments.out) / "steps")
         if ct is not None:
             _keep_synthesis(done, Path(arguments.out) / "steps")
-    report = done.report
     if arguments.json:
-        print(report.model_dump_json())
-        return 0
+        print(done.report.model_dump_json())
+    else:
+        _print_table(done.report)
+    return 0
+
+
+def _progress(share: float, text: str) -> None:
+    print(f"{share:4.0%} {text}", file=sys.stderr)
+
+
+def _print_table(report: FractureReport) -> None:
     print(f"{'level':6} {'grade':>5}  {'shape':10} {'ant/mid/post mm':>18}  {'expected mm':>18}  {'loss %':>14}")
     for level in report.levels:
         heights, expected, loss = level.heights_mm, level.expected_mm, level.rhlv
@@ -151,10 +166,11 @@ def _grade(arguments: argparse.Namespace) -> int:
             f"{100 * loss.pre:4.0f} {100 * loss.mid:4.0f} {100 * loss.post:4.0f}"
         )
         for warning in level.warnings:
+            if warning in report.warnings:
+                continue
             print(f"       {warning}")
     for skipped in report.skipped:
         print(f"{skipped.level:6} not graded: {skipped.reason}")
-    return 0
 
 
 def _write_before_after(done: FileGrading, out: Path) -> None:

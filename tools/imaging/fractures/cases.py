@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from core.errors import FileError
-from tools.imaging.compression import Kind, Squeeze, compress_levels, loss_profile, true_loss
+from tools.imaging.compression import Kind, Squeeze, compress_levels, rim_loss, true_loss
 from tools.imaging.fractures.heights import Measured, measure_spine
 from tools.imaging.labels import LEVELS, VERSE
 from tools.imaging.nifti import read_nifti
@@ -45,7 +45,7 @@ class Case:
 
 def grade_of_truth(truth: SpineTruth) -> int:
     """Genant grade of the true loss; written apart from the grader so that a slip there cannot hide."""
-    worst = max(truth.rhlv)
+    worst = truth.genant_loss
     return sum(worst >= bound - 1e-9 for bound in (0.20, 0.25, 0.40))
 
 
@@ -154,9 +154,7 @@ def _squeeze(rng: np.random.Generator, level: Measured) -> Squeeze:
     low, high = ((0.20, 0.25), (0.25, 0.40), (0.40, 0.55))[int(rng.integers(3))]
     kinds: tuple[Kind, ...] = ("wedge", "biconcave", "crush")
     kind = kinds[int(rng.integers(3))]
-    parts = ((2 / 3, 0.92), (1 / 3, 2 / 3))
-    share = max(float(loss_profile(kind, 1.0, np.linspace(a, b, 201)).mean()) for a, b in parts)
-    return Squeeze(level, kind, min(float(rng.uniform(low, high)) / share, 0.7))
+    return Squeeze(level, kind, min(float(rng.uniform(low, high)) / max(rim_loss(kind, 1.0)), 0.7))
 
 
 def _known(truth: dict[str, SpineTruth]) -> dict[str, Expectation]:

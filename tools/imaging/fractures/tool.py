@@ -207,12 +207,11 @@ def _called(seen: Artifact) -> str:
 
 def _finding(item: Graded, seen: Artifact, mask: Artifact) -> Finding:
     worst = max(range(3), key=lambda third: item.loss[third])
-    half = item.expected.half_width[worst] / item.expected.heights[worst]
     return Finding(
         name="genant_grade",
         value=item.grade,
         where=item.level,
-        interval=(round(100 * (item.loss[worst] - half), 1), round(100 * (item.loss[worst] + half), 1)),
+        interval=(round(100 * (item.loss[worst] - item.margin), 1), round(100 * (item.loss[worst] + item.margin), 1)),
         method=METHOD,
         artifact=seen.handle,
         location=Location(artifact=seen.handle, plane="sagittal", index=item.measured.centre[0], overlay=mask.handle),
@@ -223,14 +222,16 @@ def _finding(item: Graded, seen: Artifact, mask: Artifact) -> Finding:
 def _statement(item: Graded, image: str, worst: int) -> str:
     have, want = item.measured.heights[worst], item.expected.heights[worst]
     neighbours = item.expected.neighbours
-    listed = f"{', '.join(neighbours[:-1])} and {neighbours[-1]}"
+    listed = f"{', '.join(neighbours[:-1])} and {neighbours[-1]}" if len(neighbours) > 1 else neighbours[0]
     measure = f"{_THIRDS[worst]} height {have:.1f} mm against {want:.1f} mm expected from {listed}"
     percent = round(100 * item.loss[worst])
     if item.grade == 0:
         gap = f"{percent} % lower" if percent >= 0 else f"{-percent} % higher"
         return f"In {image}, {item.level} is Genant grade 0, with a height loss below 20 %: {measure}, {gap}."
     shape = f"{_SEVERITY[item.grade]} {item.shape} deformity"
-    return f"In {image}, {item.level} has a Genant grade {item.grade} ({shape}): {measure}, a loss of {percent} %."
+    rim = round(100 * max(item.rim_loss))
+    at = f", {rim} % at the points that Genant reads" if rim != percent else ""
+    return f"In {image}, {item.level} has a Genant grade {item.grade} ({shape}): {measure}, a loss of {percent} %{at}."
 
 
 def _table(chosen: list[Graded], seen: Artifact) -> Table:
@@ -258,9 +259,9 @@ def _summary(chosen: list[Graded], grading: Grading, seen: Artifact) -> str:
     if not chosen:
         return f"No level that was asked for could be graded in {seen.handle}."
     if not deformed:
-        return f"No graded level of {seen.handle} has a height loss of 20 % or more.{skipped}"
+        return f"No graded level of {seen.handle} is deformed: all are Genant grade 0.{skipped}"
     listed = ", ".join(f"{item.level} (grade {item.grade}, {item.shape})" for item in deformed)
-    return f"{seen.handle}: height loss of 20 % or more at {listed}.{skipped}"
+    return f"{seen.handle}: deformed by loss of height at {listed}.{skipped}"
 
 
 def _warnings(grading: Grading, levels: list[str] | None, seen: Artifact, image: Artifact | None) -> tuple[str, ...]:
