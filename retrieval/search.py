@@ -19,7 +19,7 @@ from retrieval.chunking import sentence_spans
 from retrieval.corpus import Document
 from retrieval.generation import Generation
 from retrieval.index import Index
-from retrieval.scoring import Mode, Scorer, top_documents
+from retrieval.scoring import Mode, Ranking, Scorer
 
 _POOL = 100
 """Documents that the gate may look at."""
@@ -81,10 +81,10 @@ class HybridSearch:
             generation, scorer = self._open()
             searched = f"{generation.manifest.documents} documents in '{self._index.name}'"
             vector = self._index.encoder.encode([query])
-            scores = scorer.score(query, vector[0], "hybrid", _allowed(scorer, filters))
+            ranking = scorer.rank(query, vector[0], "hybrid", _POOL, scorer.allowed(filters))
             hits = [
-                _Hit(scorer.ids[d], scorer.spans[scores.best[d]], float(scores.documents[d]), float(scores.cosine[d]))
-                for d in top_documents(scores, _POOL)
+                _Hit(ranked.document, ranked.span, ranked.score, float(cosine))
+                for ranked, cosine in zip(_ranked(generation, scorer, ranking), ranking.cosines, strict=True)
             ]
             unknown = _unknown_words(generation.store, query)
             kept = self._gate(generation, hits, vector[0], unknown, k)
@@ -97,27 +97,23 @@ class HybridSearch:
                 timings={"search": time.perf_counter() - started},
             )
 
-    def rank_many(self, queries: Sequence[str], k: int, mode: Mode = "hybrid") -> list[list[Ranked]]:
+    def rank_many(
+        self, queries: Sequence[str], k: int, mode: Mode = "hybrid", filters: SearchFilters | None = None
+    ) -> list[list[Ranked]]:
         """For each query the `k` best documents, best first, without the gate: for evaluation and batch use.
 
-        Retracted sources are left out, as in `search`.
+        Retracted sources are left out, as in `search`, unless the filters include them.
         """
         with self._lock:
-            _, scorer = self._open()
-            allowed = _allowed(scorer, SearchFilters())
-            rankings = []
+            generation, scorer = self._open()
+            allowed = scorer.allowed(filters or SearchFilters())
             asked = list(queries)
             encoder = self._index.encoder
             vectors = encoder.encode(asked) if mode != "bm25" else np.zeros((len(asked), encoder.dimension), np.float32)
-            for query, vector in zip(asked, vectors, strict=True):
-                scores = scorer.score(query, vector, mode, allowed)
-                rankings.append(
-                    [
-                        Ranked(scorer.ids[d], float(scores.documents[d]), scorer.spans[scores.best[d]])
-                        for d in top_documents(scores, k)
-                    ]
-                )
-            return rankings
+            return [
+                _ranked(generation, scorer, scorer.rank(query, vector, mode, k, allowed))
+                for query, vector in zip(asked, vectors, strict=True)
+            ]
 
     def document(self, document: str) -> Document:
         """A document of the index by its id."""
@@ -152,14 +148,9 @@ class HybridSearch:
         return passages
 
 
-def _allowed(scorer: Scorer, filters: SearchFilters) -> NDArray[np.bool_]:
-    """Which documents meet the filters exactly, of shape (documents,); without a year none meets a limit of years."""
-    allowed = np.ones(len(scorer.ids), dtype=np.bool_) if filters.include_retracted else ~scorer.retracted
-    if filters.year_from is not None:
-        allowed &= np.asarray([year is not None and year >= filters.year_from for year in scorer.years], dtype=np.bool_)
-    if filters.year_to is not None:
-        allowed &= np.asarray([year is not None and year <= filters.year_to for year in scorer.years], dtype=np.bool_)
-    return allowed
+def _ranked(generation: Generation, scorer: Scorer, ranking: Ranking) -> list[Ranked]:
+    ids, spans = generation.ids(ranking.documents), scorer.spans(ranking.passages)
+    return [Ranked(name, float(score), span) for name, score, span in zip(ids, ranking.scores, spans, strict=True)]
 
 
 def content_words(query: str) -> list[str]:
