@@ -31,6 +31,11 @@ def sentence_spans(text: str) -> list[Span]:
 
 def passage_spans(text: str, target: int = _TARGET) -> list[Span]:
     """Group sentences into passages of about `target` characters; a longer sentence is a passage of its own."""
+    bare = text.strip()
+    if len(bare) <= target:
+        # One passage whatever its sentences are, and finding those is most of the work.
+        start = text.find(bare)
+        return [Span(start, start + len(bare))] if bare else []
     passages: list[Span] = []
     for sentence in sentence_spans(text):
         if passages and sentence.end - passages[-1].start <= target:

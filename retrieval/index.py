@@ -89,6 +89,17 @@ class Index:
                     raise
         raise IndexDamaged(f"Index {self.name!r} changes faster than it can be opened; try again.")
 
+    def generation(self, name: str) -> Generation:
+        """Open the generation of that name, current or not.
+
+        Raises:
+            IndexDamaged: it is not there, is damaged, or was built with another encoder.
+        """
+        if not (name.isdigit() and self._path(name).is_dir()):
+            have = ", ".join(path.name for path in self._numbered())
+            raise IndexDamaged(f"Index {self.name!r} has no generation {name!r}. There are: {have or 'none'}.")
+        return Generation(self._path(name), self.encoder)
+
     def current_name(self) -> str:
         """Folder name of the current generation; empty when there is none."""
         try:
@@ -134,6 +145,22 @@ class Index:
             if not self.exists():
                 self._write(drop=None, add=[])
         return total
+
+    def add_prepared(self, prepared: Sequence[Prepared]) -> Change:
+        """Add documents that were cut and encoded elsewhere, all in one write; those that are there are replaced.
+
+        Raises:
+            InputError: an id is given twice, or a vector is not of the encoder's length.
+        """
+        ids = {one.document.id for one in prepared}
+        if len(ids) < len(prepared):
+            raise InputError("A document is given twice.")
+        if wrong := [one.document.id for one in prepared if one.vectors.shape != (len(one.spans), self.encoder.dimension)]:
+            raise InputError(f"A vector of {self.encoder.dimension} numbers per passage is needed; document {wrong[0]!r}.")
+        with self._lock():
+            replaced = ids & self._known().keys()
+            self._write(drop=replaced if self.exists() else None, add=prepared)
+        return Change(added=len(ids) - len(replaced), replaced=len(replaced))
 
     def remove(self, ids: Sequence[str]) -> Change:
         """Remove documents by id; ids that are not there are ignored."""

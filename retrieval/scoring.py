@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.ports import SearchFilters, VectorStore
+from retrieval.abbreviations import spelled_out
 from retrieval.arrays import ranges
 from retrieval.generation import NO_YEAR, Generation
 from retrieval.postings import norms
@@ -40,8 +41,24 @@ _FEEDBACK_SHARPNESS = 10.0
 """A passage whose score is .1 below the best one's counts 1/e of it in the feedback."""
 _CANDIDATES = 1000
 """Candidates of each side, at least."""
+_KNOWN_FROM = 3
+"""Documents from which on an abbreviation counts as one that the index uses itself."""
+_SPELLED_OUT_WEIGHT = 0.5
 _FEW = 0.05
 """Up to this share of forbidden documents the nearest passages are searched among all and the forbidden left out."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, and what its abbreviations stand for as far as the search needs it."""
+
+    text: str
+    spelled_out: str = ""
+
+    @property
+    def for_encoder(self) -> str:
+        """As the encoder reads it."""
+        return f"{self.text} ({self.spelled_out})" if self.spelled_out else self.text
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,10 @@ class Ranking:
     scores: Floats
     passages: Places
     cosines: Floats
+
+    def first(self, k: int) -> Ranking:
+        """The first `k` of it."""
+        return Ranking(self.documents[:k], self.scores[:k], self.passages[:k], self.cosines[:k])
 
 
 @dataclass(frozen=True)
@@ -76,9 +97,21 @@ class Scorer:
         self._retracted = self._documents[:, 2] == 1
         self._mean_length = float(generation.postings.lengths.sum()) / max(len(generation.passages), 1)
 
-    def rank(self, query: str, vector: Floats, mode: Mode, k: int, allowed: NDArray[np.bool_] | None = None) -> Ranking:
+    def understood(self, query: str) -> Question:
+        """The question with those abbreviations spelled out that hardly a document of the index uses."""
+        return Question(query, spelled_out(query, lambda word: self._frequency(word) >= _KNOWN_FROM))
+
+    def _frequency(self, word: str) -> int:
+        """Documents that a word stands in."""
+        terms = self._terms(word)
+        bounds = self._generation.postings.bounds
+        return max((int(bounds[term + 1] - bounds[term]) for term in terms), default=0)
+
+    def rank(self, query: Question, vector: Floats, mode: Mode, k: int, allowed: NDArray[np.bool_] | None = None) -> Ranking:
         """The `k` best documents of those that are `allowed`, shape (documents,); the rest are never returned."""
-        terms = self._terms(query)
+        terms = self._terms(query.text)
+        for term, count in self._terms(query.spelled_out).items():
+            terms.setdefault(term, _SPELLED_OUT_WEIGHT * count)
         words = self._generation.postings.score(terms)
         depth = max(2 * k, _CANDIDATES)
         nearest = self._nearest(vector, depth, allowed) if mode != "bm25" else np.zeros(0, dtype=np.int64)

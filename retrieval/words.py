@@ -1,4 +1,7 @@
-"""Words as the search counts them: stemmed, lower-cased, without the commonest function words."""
+"""Words as the search counts them: stemmed, lower-cased, without the commonest function words.
+
+Negations are words like others: "no" and "not" count.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from functools import lru_cache
 import snowballstemmer
 
 _STOP_WORDS = frozenset(
-    """a an and are as at be but by for if in into is it no not of on or such that the their then there these they this
-    to was will with""".split()  # noqa: SIM905 - a list of words reads best as words
+    """a an and are as at be but by for if in into is it of on or such that the their then there these they this to was
+    will with""".split()  # noqa: SIM905 - a list of words reads best as words
 )
 _WORD = re.compile(r"[^\W_]+")
 _STEMMER = snowballstemmer.stemmer("english")

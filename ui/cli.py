@@ -165,12 +165,7 @@ def _add_text(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     evaluate = commands.add_parser("eval", help="benchmarks: every published figure comes from one of these")
     actions = evaluate.add_subparsers(required=True, metavar="NAME")
-    retrieval = _command(actions, "retrieval", "nDCG, recall and MRR of BM25, dense, plain fusion and the hybrid")
-    retrieval.set_defaults(package="evals")
-    retrieval.add_argument("--data", required=True, metavar="DIR", help="folder of the development collections")
-    retrieval.add_argument("--work", metavar="DIR", help="keep the indexes here, to score again without encoding")
-    retrieval.add_argument("--sets", nargs="+", default=["medlars", "pubmedqa", "bioasq"], metavar="SET")
-    retrieval.add_argument("--distractors", type=int, default=-1, metavar="N", help="BioASQ: other documents (default all)")
+    _add_eval_retrieval(actions)
     trust = _command(actions, "trust", "planted faults that the check of answers catches, faithful sentences that it flags")
     trust.set_defaults(package="evals")
     trust.add_argument("--seed", type=int, default=1, metavar="S")
@@ -179,7 +174,26 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     crashes.set_defaults(package="evals")
     crashes.add_argument("--rounds", type=int, default=50, metavar="N", help="kills (default 50)")
     crashes.add_argument("--seed", type=int, default=1, metavar="S")
-    retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
+
+
+def _add_eval_retrieval(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    retrieval = _command(actions, "retrieval", "nDCG, recall and MRR of BM25, dense, fusion, the hybrid and reranking")
+    retrieval.set_defaults(package="evals")
+    retrieval.add_argument("--data", metavar="DIR", default=".", help="folder of the development collections")
+    retrieval.add_argument("--work", metavar="DIR", help="keep the indexes here, to score again without encoding")
+    retrieval.add_argument("--sets", nargs="+", default=["medlars", "pubmedqa", "bioasq"], metavar="SET")
+    retrieval.add_argument("--distractors", type=int, default=-1, metavar="N", help="other documents (default all)")
+    retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="first N of each part (default all)")
+    retrieval.add_argument("--reranker", default="none", metavar="R", help="also rerank by this: own, a model, URL#MODEL")
+    retrieval.add_argument("--before", metavar="INDEX", help="instead compare two indexes or generations (NAME@000012)")
+    retrieval.add_argument("--after", metavar="INDEX")
+    retrieval.add_argument("--queries", metavar="F.jsonl", help='for --before: lines {"id", "text"}')
+    retrieval.add_argument("--relevant", metavar="F.jsonl", help='for --before: lines {"id", "relevant": [ids]}')
+    scale = _command(actions, "scale", "speed, memory and recall of a search at a size", "retrieval_scale")
+    scale.set_defaults(package="evals")
+    scale.add_argument("--passages", type=int, default=100_000, metavar="N")
+    scale.add_argument("--questions", type=int, default=110, metavar="N")
+    scale.add_argument("--work", metavar="DIR", help="keep the index here")
 
 
 def _add_ehr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from evals.reranker import splits
-from evals.reranker.splits import Question
+from evals import development
+from evals.development import Question
 from retrieval.build import passage_text
 from retrieval.chunking import Span, sentence_spans
 from retrieval.corpus import Document
@@ -69,11 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def questions(data: Path, made: int) -> tuple[list[Document], list[_Asked]]:
     """Documents that training may see, and the questions."""
-    pool = splits.pool(data)
-    abstracts, pubmedqa, concluded = splits.pubmedqa(data)
-    bioasq = splits.bioasq(data, {document.id for document in pool})
-    kept = splits.BIOASQ_TEST + splits.BIOASQ_VALIDATION
-    training = splits.PUBMEDQA_TRAINING
+    pool = development.pool(data)
+    abstracts, pubmedqa, concluded = development.pubmedqa(data)
+    bioasq = development.bioasq(data, {document.id for document in pool})
+    kept = development.BIOASQ_TEST + development.BIOASQ_VALIDATION
+    training = development.PUBMEDQA_TRAINING
     held_back = {name for question in bioasq[:kept] for name in question.relevant}
     held_back |= {name for question in pubmedqa[training:] for name in question.relevant}
     documents = [document for document in [*pool, *abstracts] if document.id not in held_back]

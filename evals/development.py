@@ -1,4 +1,4 @@
-"""Which development questions the reranker may learn from, and which are only for measuring.
+"""The development collections, which of their questions may be learnt from, and which are only for measuring.
 
 BioASQ, by the order of the file: questions 1 to 400 test, 401 to 550 validation, the rest training. PubMedQA: the first
 400 training (and the search's constants), the rest test. Evidence Inference: articles by number, every second one test.
@@ -109,6 +109,28 @@ def full_text(data: Path) -> tuple[list[Document], list[tuple[str, Question]]]:
 def is_test_article(number: str, numbers: list[str]) -> bool:
     """Every second article, in order of the numbers."""
     return numbers.index(number) % 2 == 1
+
+
+def medlars(data: Path) -> tuple[list[Document], list[Question]]:
+    """1,033 abstracts and 30 questions with many relevant documents each."""
+    with gzip.open(data / "medlars.json.gz", "rt", encoding="utf-8") as file:
+        held = json.load(file)
+    documents = [Document(id=name, text=text) for name, text in held["docs"].items()]
+    return documents, [Question(text, frozenset(held["qrels"][name])) for name, text in held["queries"].items()]
+
+
+def claims(data: Path) -> tuple[list[Document], list[Question]]:
+    """HealthVer (evaluation only): COVID-19 claims, relevant what supports or refutes them."""
+    rows = _rows(data / "healthver_dev.csv")
+    names: dict[str, str] = {}
+    for row in rows:
+        names.setdefault(row["evidence"], f"evidence-{len(names)}")
+    asked: dict[str, set[str]] = {}
+    for row in rows:
+        if row["label"] != "Neutral":
+            asked.setdefault(row["claim"], set()).add(names[row["evidence"]])
+    documents = [Document(id=name, text=text) for text, name in names.items()]
+    return documents, [Question(text, frozenset(relevant)) for text, relevant in asked.items()]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
