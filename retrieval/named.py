@@ -30,7 +30,7 @@ def encoder_named(name: str, key: str = "") -> Encoder:
 
 
 def reranker_named(name: str, key: str = "") -> Reranker | None:
-    """The reranker of that name: 'own' is the one that ships; None for 'none' or nothing.
+    """The reranker of that name, or of its weights' file if it is one of ours; None for 'none' or nothing.
 
     Raises:
         InputError: it is none of the forms, or not on this machine.
@@ -38,10 +38,10 @@ def reranker_named(name: str, key: str = "") -> Reranker | None:
     """
     if name in ("", "none"):
         return None
-    if name == "own":
+    if name.endswith(".safetensors"):
         from retrieval.rerank.cross_encoder import CrossEncoder
 
-        return CrossEncoder()
+        return CrossEncoder(Path(name))
     if name.startswith(("http://", "https://")):
         from retrieval.served import ServedReranker
 
@@ -51,10 +51,11 @@ def reranker_named(name: str, key: str = "") -> Reranker | None:
     return SentenceReranker(name)
 
 
-def encoder_of(folder: Path, default: Encoder) -> Encoder:
+def encoder_of(folder: Path, default: Encoder, key: str = "") -> Encoder:
     """The encoder that an index was made with, by the name kept beside it; `default` where none was."""
     kept = folder / "encoder"
-    return encoder_named(kept.read_text(encoding="utf-8").strip()) if kept.is_file() else default
+    name = kept.read_text(encoding="utf-8").strip() if kept.is_file() else ""
+    return default if name in ("", "minilm") else encoder_named(name, key)
 
 
 def _address(name: str) -> tuple[str, str]:

@@ -133,6 +133,7 @@ def _add_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     texts = {
         "create": "make an empty index",
         "add": "add documents; what is there already is left alone",
+        "fetch": "add what PubMed finds for a query; the query is sent to NCBI",
         "remove": "remove documents by id",
         "stats": "how much is in it, and with which encoder",
         "search": "search it for one query, or a file of queries",
@@ -144,6 +145,14 @@ def _add_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         parser.set_defaults(action=action)
         parser.add_argument("name", metavar="NAME", help="name of the index")
     parsers["create"].add_argument("--force", action="store_true", help="empty it if it exists")
+    parsers["create"].add_argument(
+        "--encoder", default="minilm", metavar="E", help="minilm, a sentence-transformers model, or URL#MODEL of an endpoint"
+    )
+    fetch = parsers["fetch"]
+    fetch.add_argument("query", metavar="QUERY", help="in PubMed's own syntax")
+    fetch.add_argument("--most", type=int, default=200, metavar="N", help="newest articles, at most 9999 (default 200)")
+    fetch.add_argument("--email", default="", help="told to NCBI, as it asks for of frequent users")
+    fetch.add_argument("--server", default="https://eutils.ncbi.nlm.nih.gov/entrez/eutils", metavar="URL")
     parsers["add"].add_argument("paths", nargs="+", metavar="PATH", help="files, globs or folders")
     parsers["remove"].add_argument("ids", nargs="+", metavar="ID")
     search = parsers["search"]
@@ -151,6 +160,15 @@ def _add_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search.add_argument("--queries", metavar="Q.jsonl", help='lines {"id", "text"}; prints one line per query')
     search.add_argument("--k", type=int, default=10, help="documents per query (default 10)")
     search.add_argument("--mode", choices=("hybrid", "bm25", "dense"), default="hybrid")
+    search.add_argument(
+        "--reranker", default="none", metavar="R", help="look again at the best 50: a cross-encoder, weights, or URL#MODEL"
+    )
+    search.add_argument("--from", dest="year_from", type=int, metavar="YEAR")
+    search.add_argument("--to", dest="year_to", type=int, metavar="YEAR")
+    search.add_argument("--type", nargs="+", default=[], metavar="T", help="publication types, any of them")
+    search.add_argument("--mesh", nargs="+", default=[], metavar="M", help="MeSH headings, any of them")
+    search.add_argument("--language", nargs="+", default=[], metavar="L")
+    search.add_argument("--include-retracted", action="store_true")
 
 
 def _add_text(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

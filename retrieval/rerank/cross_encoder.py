@@ -1,7 +1,7 @@
-"""The reranker that ships: a cross-encoder of our own, made from the packaged MiniLM.
+"""A cross-encoder of our own, made from the packaged MiniLM by `python -m evals.reranker.train`.
 
-The file holds only what was trained, the upper layers as 8-bit integers with a scale per row and the head; embeddings
-and lower layers are the packaged encoder's. See weights/README.md for what it was trained on and what it is worth.
+Its file holds only what was trained, the upper layers as 8-bit integers with a scale per row and the head; embeddings
+and lower layers are the packaged encoder's.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import MissingRequirement
+from core.errors import InputError, MissingRequirement
 from retrieval.encoders import load_minilm
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from retrieval.rerank.pair_model import PairModel
 
-WEIGHTS = "reranker.safetensors"
 _QUESTION_TOKENS, _PAIR_TOKENS = 64, 224
 _BATCH = 16
 _ROWS = 1e-8
@@ -35,10 +33,13 @@ class CrossEncoder:
     """A `core.ports.Reranker`. Loads at the first use; safe to use from several threads.
 
     Raises:
+        InputError: there is no such file.
         MissingRequirement: the packaged encoder is absent, or was not what the reranker was trained from.
     """
 
-    def __init__(self, weights: Path | None = None) -> None:
+    def __init__(self, weights: Path) -> None:
+        if not weights.is_file():
+            raise InputError(f"There are no reranker weights {str(weights)!r}.")
         self._path = weights
         self._lock = threading.Lock()
         self._loaded: tuple[Tokenizer, PairModel] | None = None
@@ -46,8 +47,7 @@ class CrossEncoder:
     @property
     def identity(self) -> str:
         """Name and hash of the trained part."""
-        with _weights(self._path) as path:
-            return f"consilium-reranker/{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+        return f"consilium-reranker/{hashlib.sha256(self._path.read_bytes()).hexdigest()[:16]}"
 
     def score(self, question: str, passages: Sequence[str]) -> NDArray[np.float32]:
         """Scores of shape (len(passages),); about -3 to 3 in the fused scale, higher is better."""
@@ -71,13 +71,8 @@ class CrossEncoder:
     def _parts(self) -> tuple[Tokenizer, PairModel]:
         with self._lock:
             if self._loaded is None:
-                with _weights(self._path) as path:
-                    self._loaded = _load(path)
+                self._loaded = _load(self._path)
             return self._loaded
-
-
-def _weights(path: Path | None) -> Any:
-    return as_file(path) if path else as_file(files(__package__) / "weights" / WEIGHTS)
 
 
 def load_base() -> tuple[Tokenizer, PairModel]:
