@@ -336,8 +336,8 @@ def _no_room(name: str) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
-        raise InputError(f"The disk has no room for the next state of index {name!r}; it is as it was: {error}.") from error
+        raise InputError(f"The disk has no room for index {name!r}, which is as it was: {error}.") from error
     except sqlite3.OperationalError as error:
-        if "full" not in str(error):
+        if "full" not in str(error) and "disk I/O" not in str(error):
             raise
-        raise InputError(f"The disk has no room for the next state of index {name!r}; it is as it was: {error}.") from error
+        raise InputError(f"The disk has no room for index {name!r}, which is as it was: {error}.") from error

@@ -10,6 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 Answer = Callable[[bytes], tuple[int, bytes]]
 
 
+def _not_there(body: bytes) -> tuple[int, bytes]:
+    return 404, b"{}"
+
+
 @contextmanager
 def serving(answers: dict[str, Answer]) -> Iterator[str]:
     """The address of a server whose POST paths are `answers`; anything else is 404."""
@@ -17,7 +21,7 @@ def serving(answers: dict[str, Answer]) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, content = answers.get(self.path, lambda _: (404, b"{}"))(body)
+            status, content = answers.get(self.path, _not_there)(body)
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
