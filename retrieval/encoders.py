@@ -83,7 +83,12 @@ class MiniLM:
             return self._loaded
 
 
-def _model_folder() -> Path:
+def packaged_model() -> Path:
+    """Folder of the packaged model.
+
+    Raises:
+        MissingRequirement: the package is absent, or its weights are not the ones we checked.
+    """
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise MissingRequirement("The sentence encoder", _INSTALL)
@@ -101,7 +106,7 @@ def load_minilm(tokens: int) -> tuple[Tokenizer, Any]:
     Raises:
         MissingRequirement: the package is absent, or its weights are not the ones we checked.
     """
-    folder = _model_folder()
+    folder = packaged_model()
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
     from transformers.models.bert.configuration_bert import BertConfig

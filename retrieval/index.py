@@ -43,12 +43,13 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Change(Frozen):
-    """What a write did."""
+    """What a write did. `conflicts` are ids that were given with different contents; the last of these was kept."""
 
     added: int = 0
     replaced: int = 0
     unchanged: int = 0
     removed: int = 0
+    conflicts: tuple[str, ...] = ()
 
     def plus(self, other: Change) -> Change:
         """Both together."""
@@ -138,8 +139,9 @@ class Index:
         remaining = iter(documents)
         with self._lock():
             known = self._known()
+            mine: set[str] = set()
             while batch := list(islice(remaining, batch_size or _batch_size(len(known)))):
-                total = total.plus(self._add_batch(batch, known, encoded))
+                total = total.plus(self._add_batch(batch, known, mine, encoded))
                 if report:
                     report(total)
             if not self.exists():
@@ -235,16 +237,34 @@ class Index:
             return dict(store.execute("SELECT id, hash FROM documents").fetchall())
 
     def _add_batch(
-        self, batch: list[Document], known: dict[str, str], encoded: Callable[[int], None] | None = None
+        self,
+        batch: list[Document],
+        known: dict[str, str],
+        mine: set[str],
+        encoded: Callable[[int], None] | None = None,
     ) -> Change:
-        wanted = {document.id: document for document in batch}
-        hashes = {document.id: document.content_hash for document in wanted.values()}
+        """`known` is what is there, by hash, and `mine` what this call has added; both are kept up to date."""
+        wanted: dict[str, Document] = {}
+        hashes: dict[str, str] = {}
+        conflicts = []
+        for document in batch:
+            name, made = document.id, document.content_hash
+            before = hashes.get(name) or (known.get(name) if name in mine else None)
+            if before is not None and before != made:
+                conflicts.append(name)
+            wanted[name], hashes[name] = document, made
         fresh = [document for document in wanted.values() if known.get(document.id) != hashes[document.id]]
         replaced = {document.id for document in fresh if document.id in known}
         if fresh:
             self._write(drop=replaced, add=self._prepared(fresh, encoded))
             known.update((document.id, hashes[document.id]) for document in fresh)
-        return Change(added=len(fresh) - len(replaced), replaced=len(replaced), unchanged=len(wanted) - len(fresh))
+        mine.update(wanted)
+        return Change(
+            added=len(fresh) - len(replaced),
+            replaced=len(replaced),
+            unchanged=len(wanted) - len(fresh),
+            conflicts=tuple(conflicts),
+        )
 
     def _prepared(self, documents: list[Document], encoded: Callable[[int], None] | None = None) -> list[Prepared]:
         """Cut and encoded; the vectors of more than one batch are kept on the way, so that a kill loses little."""

@@ -194,34 +194,40 @@ class Scorer:
     ) -> Ranking:
         """The ranking with each document's best passage by the same mixture as the document."""
         ends = np.append(found.first, len(found.passages))
-        best = np.zeros(len(order), dtype=np.int64)
-        for place, document in enumerate(order):
-            part = slice(int(ends[document]), int(ends[document + 1]))
-            near = cosine[part]
-            if mode != "dense" and len(near) > 1:
-                words = self._passage_words(found.passages[part], int(found.documents[document]), terms)
-                near = words if mode == "bm25" else _DENSE_WEIGHT * near + (1 - _DENSE_WEIGHT) * words
-            best[place] = part.start + int(np.argmax(near))
-        return Ranking(found.documents[order], scores[order], found.passages[best], cosine[best])
+        sizes = ends[order + 1] - ends[order]
+        places = ranges(ends[order], ends[order + 1])
+        near = cosine[places]
+        if mode != "dense":
+            owners = np.repeat(found.documents[order], sizes)
+            words = self._passage_words(found.passages[places], owners, terms)
+            near = words if mode == "bm25" else _DENSE_WEIGHT * near + (1 - _DENSE_WEIGHT) * words
+        highest = np.maximum.reduceat(near, np.cumsum(sizes) - sizes)
+        document = np.repeat(np.arange(len(order)), sizes)
+        best = np.flatnonzero(near == highest[document])
+        chosen = places[best[np.searchsorted(document[best], np.arange(len(order)))]]
+        return Ranking(found.documents[order], scores[order], found.passages[chosen], cosine[chosen])
 
-    def _passage_words(self, passages: Places, document: int, terms: dict[int, float]) -> Floats:
-        """BM25 of a document's passages, each under the document's title."""
+    def _passage_words(self, passages: Places, documents: Places, terms: dict[int, float]) -> Floats:
+        """BM25 of passages, each under its document's title, which stands at the same place in `documents`."""
         generation = self._generation
-        texts, titles = generation.texts, generation.titles
-        bounds = np.asarray(texts.bounds[passages[0] : passages[-1] + 2])
-        part, title = slice(int(bounds[0]), int(bounds[-1])), slice(*map(int, titles.bounds[document : document + 2]))
-        there, counts = np.asarray(texts.terms[part]), np.asarray(texts.counts[part], dtype=np.float32)
-        lengths = np.add.reduceat(np.append(counts, 0.0), bounds[:-1] - part.start) * (np.diff(bounds) > 0)
-        in_title, title_counts = titles.terms[title], titles.counts[title]
-        norm = norms(lengths + float(title_counts.sum()), self._mean_length)
-        owner = np.repeat(np.arange(len(passages)), np.diff(bounds))
-        total = np.zeros(len(passages), dtype=np.float32)
+        number = len(passages)
+        lengths = np.zeros(number)
+        counts = {term: np.zeros(number) for term in terms}
+        for held, rows in ((generation.texts, passages), (generation.titles, documents)):
+            starts, stops = np.asarray(held.bounds[rows]), np.asarray(held.bounds[rows + 1])
+            cells = ranges(starts, stops)
+            owner = np.repeat(np.arange(number), stops - starts)
+            there, often = held.terms[cells], held.counts[cells]
+            lengths += np.bincount(owner, often, number)
+            for term, count in counts.items():
+                here = np.flatnonzero(there == term)
+                count += np.bincount(owner[here], often[here], number)
+        norm = norms(lengths, self._mean_length)
+        total = np.zeros(number, dtype=np.float32)
         bound = 0.0
-        for term, weight in terms.items():
-            idf = weight * generation.postings.idf(term)
+        for term, count in counts.items():
+            idf = terms[term] * generation.postings.idf(term)
             bound += idf
-            here = there == term
-            count = np.bincount(owner[here], counts[here], len(passages)) + float(title_counts[in_title == term].sum())
             total += (idf * count / (count + norm)).astype(np.float32)
         return total / np.float32(bound) if bound > 0 else total
 

@@ -12,7 +12,7 @@ import pytest
 from core.errors import EndpointError, InputError
 from core.ports import SearchFilters
 from retrieval.corpus import Document
-from retrieval.encoders import MiniLM, _model_folder
+from retrieval.encoders import MiniLM, packaged_model
 from retrieval.index import Index
 from retrieval.named import encoder_named, encoder_of, reranker_named
 from retrieval.search import HybridSearch
@@ -107,7 +107,7 @@ def test_names_that_mean_nothing_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_library_gives_the_same_vectors_as_our_own_code() -> None:
-    encoder = SentenceEncoder(str(_model_folder()))
+    encoder = SentenceEncoder(str(packaged_model()))
     ours = MiniLM().encode(TEXTS)
     assert encoder.dimension == 384
     assert (encoder.encode(TEXTS) * ours).sum(axis=1).min() > 0.999

@@ -91,6 +91,18 @@ def test_vectors_made_before_a_kill_are_not_made_again(tmp_path: Path) -> None:
     assert again.verify() == []
 
 
+@pytest.mark.parametrize("batch", [2, 10])
+def test_one_id_with_two_texts_keeps_the_last_and_says_so(tmp_path: Path, batch: int) -> None:
+    index = Index(tmp_path / "papers", WordEncoder())
+    index.add([Document(id="7", text="before")])
+    given = [Document(id=name, text=text) for name, text in [("7", "one"), ("8", "x"), ("8", "x"), ("9", "y"), ("7", "two")]]
+    change = index.add(given, batch_size=batch)
+    assert change.conflicts == ("7",)
+    assert HybridSearch(index).document("7").text == "two"
+    assert index.current().manifest.documents == 3
+    assert index.add(given[:1] + given[:1]).conflicts == ()
+
+
 def test_a_spool_is_of_one_encoder_and_forgiving(tmp_path: Path) -> None:
     (tmp_path / "spool").write_bytes(b"rubbish" * 100)
     encoder = Counting()

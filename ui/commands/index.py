@@ -70,6 +70,8 @@ def _added(index: Index, documents: Iterable[Document]) -> Change:
 def _tell_added(index: Index, arguments: argparse.Namespace, change: Change, skipped: list[Skipped]) -> int:
     for fault in skipped:
         print(f"  skipped {fault}", file=sys.stderr)
+    for name in change.conflicts:
+        print(f"  {name} was given with different contents; the last is kept", file=sys.stderr)
     outcome = {**change.model_dump(), "skipped": [fault.model_dump() for fault in skipped]}
     text = (
         f"{index.name}: {change.added} added, {change.replaced} replaced, {change.unchanged} unchanged, "
