@@ -46,6 +46,10 @@ class MiniLM:
         self._loaded: tuple[Tokenizer, Any] | None = None
         self._bulk: Any = None
 
+    def __reduce__(self) -> tuple[type[MiniLM], tuple[()]]:
+        """Another process loads its own weights (bulk encoding sends the encoder to its workers)."""
+        return MiniLM, ()
+
     def load(self) -> None:
         """Load the weights now rather than at the first use."""
         self._parts()

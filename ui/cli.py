@@ -154,6 +154,7 @@ def _add_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     fetch.add_argument("--email", default="", help="told to NCBI, as it asks for of frequent users")
     fetch.add_argument("--server", default="https://eutils.ncbi.nlm.nih.gov/entrez/eutils", metavar="URL")
     parsers["add"].add_argument("paths", nargs="+", metavar="PATH", help="files, globs or folders")
+    parsers["add"].add_argument("--workers", type=int, default=1, metavar="N", help="processes that encode (extra ray)")
     parsers["remove"].add_argument("ids", nargs="+", metavar="ID")
     search = parsers["search"]
     search.add_argument("query", nargs="?", metavar="QUERY")

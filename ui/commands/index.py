@@ -53,7 +53,13 @@ def _add(index: Index, arguments: argparse.Namespace) -> int:
     from retrieval.readers import read_paths
 
     skipped: list[Skipped] = []
-    change = _added(index, read_paths([Path(path) for path in arguments.paths], skipped))
+    documents = read_paths([Path(path) for path in arguments.paths], skipped)
+    if arguments.workers > 1:
+        from retrieval.bulk import add_in_parallel
+
+        change = add_in_parallel(index, documents, arguments.workers)
+    else:
+        change = _added(index, documents)
     return _tell_added(index, arguments, change, skipped)
 
 
