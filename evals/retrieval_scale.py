@@ -163,7 +163,7 @@ def _filtered(vectors: Floats, search: object, asked: list[tuple[str, Floats]]) 
             found, _ = search(vector, 10, allowed)
             took.append((time.perf_counter() - started) * 1e3)
             truth = allowed[np.argsort(-(subset @ vector), kind="stable")[:10]]
-            right.append(len(np.intersect1d(found, truth)) / len(truth))
+            right.append(len(np.intersect1d(found, truth)) / len(truth) if len(truth) else float(not len(found)))
         recalls[f"{share:.1%}"], times[f"{share:.1%}"] = float(np.mean(right)), float(np.quantile(took, 0.95))
     return recalls, times
 
