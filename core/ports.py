@@ -38,14 +38,67 @@ class Encoder(Protocol):
         ...
 
 
+class VectorStore(Protocol):
+    """Unit vectors by number.
+
+    Contract:
+      * `search` gives at most k ids with their inner products, best first; only ids in `allowed` (ascending) when given,
+        and then exactly: what a search through all of these would give.
+      * Adding an id that is there replaces its vector; removing one that is not there does nothing.
+      * `get` gives the vectors in the order asked for and raises `InputError` for an id that is not there.
+    """
+
+    def __len__(self) -> int:
+        """How many vectors there are."""
+        ...
+
+    def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Add vectors of shape (len(ids), dimension)."""
+        ...
+
+    def remove(self, ids: NDArray[np.int64]) -> None:
+        """Remove vectors."""
+        ...
+
+    def get(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Vectors of shape (len(ids), dimension)."""
+        ...
+
+    def search(
+        self, vector: NDArray[np.float32], k: int, allowed: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Ids and inner products of the nearest."""
+        ...
+
+
+class Reranker(Protocol):
+    """A second look at the passages of a search.
+
+    Contract: `score` gives float32 of shape (len(passages),), higher for what answers the question better, on one scale
+    for all questions. `identity` names the model and the hash of its weights.
+    """
+
+    @property
+    def identity(self) -> str:
+        """Model name and weights hash."""
+        ...
+
+    def score(self, question: str, passages: Sequence[str]) -> NDArray[np.float32]:
+        """Score passages, each under its document's title."""
+        ...
+
+
 @dataclass(frozen=True)
 class SearchFilters:
-    """Exact conditions, applied before ranking."""
+    """Exact conditions, applied before ranking. Of several labels of one kind (`types`, `mesh`, `languages`) any will do."""
 
     year_from: int | None = None
     year_to: int | None = None
     corpora: tuple[str, ...] = ()
     include_retracted: bool = False
+    types: tuple[str, ...] = ()
+    mesh: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import syntok.segmenter as segmenter
 
 _TARGET = 900
 """Characters of a passage: with titles in front it stays within the 256 tokens that the encoder reads."""
+_WHOLE = 1.2
+"""A text of up to this many targets stays whole: a short tail would be a passage about nothing."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ def sentence_spans(text: str) -> list[Span]:
 
 def passage_spans(text: str, target: int = _TARGET) -> list[Span]:
     """Group sentences into passages of about `target` characters; a longer sentence is a passage of its own."""
+    bare = text.strip()
+    if len(bare) <= _WHOLE * target:
+        # One passage whatever its sentences are, and finding those is most of the work.
+        start = text.find(bare)
+        return [Span(start, start + len(bare))] if bare else []
     passages: list[Span] = []
     for sentence in sentence_spans(text):
         if passages and sentence.end - passages[-1].start <= target:

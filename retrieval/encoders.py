@@ -46,6 +46,10 @@ class MiniLM:
         self._loaded: tuple[Tokenizer, Any] | None = None
         self._bulk: Any = None
 
+    def __reduce__(self) -> tuple[type[MiniLM], tuple[()]]:
+        """Another process loads its own weights (bulk encoding sends the encoder to its workers)."""
+        return MiniLM, ()
+
     def load(self) -> None:
         """Load the weights now rather than at the first use."""
         self._parts()
@@ -79,11 +83,16 @@ class MiniLM:
     def _parts(self) -> tuple[Tokenizer, Any]:
         with self._lock:
             if self._loaded is None:
-                self._loaded = _load(_model_folder())
+                self._loaded = load_minilm(_MAX_TOKENS)
             return self._loaded
 
 
-def _model_folder() -> Path:
+def packaged_model() -> Path:
+    """Folder of the packaged model.
+
+    Raises:
+        MissingRequirement: the package is absent, or its weights are not the ones we checked.
+    """
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise MissingRequirement("The sentence encoder", _INSTALL)
@@ -95,7 +104,13 @@ def _model_folder() -> Path:
     return folder
 
 
-def _load(folder: Path) -> tuple[Tokenizer, Any]:
+def load_minilm(tokens: int) -> tuple[Tokenizer, Any]:
+    """Tokenizer, cutting at `tokens`, and network of the packaged model, float32, for evaluation.
+
+    Raises:
+        MissingRequirement: the package is absent, or its weights are not the ones we checked.
+    """
+    folder = packaged_model()
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
     from transformers.models.bert.configuration_bert import BertConfig
@@ -103,7 +118,7 @@ def _load(folder: Path) -> tuple[Tokenizer, Any]:
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(_MAX_TOKENS)
+    tokenizer.enable_truncation(tokens)
     config = BertConfig.from_json_file(str(folder / "config.json"))
     model = BertModel(config, add_pooling_layer=False)
     weights = load_file(folder / "model.safetensors")

@@ -2,11 +2,13 @@
 
     CURRENT                     name of the current generation, replaced by one atomic rename
     writer.lock
+    spool.sqlite                vectors made for a batch that is not written yet
     generations/000003/
         manifest.json           format, encoder, counts, hashes of the other files
-        store.sqlite            documents, passages with offsets, FTS5 (BM25)
-        vectors.faiss           one vector per passage, by passage row (inner product of unit vectors)
-        words.npz               word counts per passage and title
+        store.sqlite            documents, what they can be filtered by, terms, FTS5
+        documents.npy, passages.npy
+        texts_*.npy, titles_*.npy, postings_*.npy, lengths.npy      word counts and BM25's inverted lists
+        vectors.npy, vector_ids.npy, ann.faiss, ann.json            vectors; FAISS above 200,000
 
 A write builds the next generation beside the current one and switches to it at the end, so that a reader never sees
 half of it and a killed writer leaves the index as it was. Nothing is pickled.
@@ -14,6 +16,7 @@ half of it and a killed writer leaves the index as it was. Nothing is pickled.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -21,31 +24,32 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import faiss
-import numpy as np
 from filelock import FileLock
 
 from core.errors import IndexDamaged, InputError
 from core.ports import Encoder
 from core.types import Frozen
-from retrieval.chunking import passage_spans
+from retrieval.build import Prepared, build, build_empty, prepare
 from retrieval.corpus import Document
-from retrieval.generation import FILES, SCHEMA, Generation, open_store, sync, write_manifest
-from retrieval.words import WordCounts
+from retrieval.generation import Generation, open_store, sync
+from retrieval.spool import Spool
 
 _BATCH = 1000
-"""Documents per generation while adding: what is lost at most when the writer is killed."""
+"""Documents encoded at once, and the fewest per generation while adding."""
+_GROWTH, _MOST = 4, 20_000
+"""A batch is a quarter of what is there, at most 20,000: each write copies the whole, so their number must stay low."""
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Change(Frozen):
-    """What a write did."""
+    """What a write did. `conflicts` are ids that were given with different contents; the last of these was kept."""
 
     added: int = 0
     replaced: int = 0
     unchanged: int = 0
     removed: int = 0
+    conflicts: tuple[str, ...] = ()
 
     def plus(self, other: Change) -> Change:
         """Both together."""
@@ -86,6 +90,17 @@ class Index:
                     raise
         raise IndexDamaged(f"Index {self.name!r} changes faster than it can be opened; try again.")
 
+    def generation(self, name: str) -> Generation:
+        """Open the generation of that name, current or not.
+
+        Raises:
+            IndexDamaged: it is not there, is damaged, or was built with another encoder.
+        """
+        if not (name.isdigit() and self._path(name).is_dir()):
+            have = ", ".join(path.name for path in self._numbered())
+            raise IndexDamaged(f"Index {self.name!r} has no generation {name!r}. There are: {have or 'none'}.")
+        return Generation(self._path(name), self.encoder)
+
     def current_name(self) -> str:
         """Folder name of the current generation; empty when there is none."""
         try:
@@ -105,24 +120,49 @@ class Index:
             self._write(drop=None, add=[])
 
     def add(
-        self, documents: Iterable[Document], report: Callable[[Change], None] | None = None, batch_size: int = _BATCH
+        self,
+        documents: Iterable[Document],
+        report: Callable[[Change], None] | None = None,
+        batch_size: int | None = None,
+        encoded: Callable[[int], None] | None = None,
     ) -> Change:
         """Add documents; the same content again is a no-op, changed content replaces. Last of one id wins.
 
-        Written in batches: `report` is called with the totals after each batch that is safely on disk, and what it
-        was told survives a kill.
+        Written in batches, larger ones as the index grows: `report` is called with the totals after each batch that
+        is safely on disk, and what it was told survives a kill. `encoded` is called with how many documents of a
+        batch have their vectors; after a kill these are not made again.
+
+        Raises:
+            InputError: the disk is full; the index is as it was after the last report.
         """
         total = Change()
         remaining = iter(documents)
         with self._lock():
             known = self._known()
-            while batch := list(islice(remaining, batch_size)):
-                total = total.plus(self._add_batch(batch, known))
+            mine: set[str] = set()
+            while batch := list(islice(remaining, batch_size or _batch_size(len(known)))):
+                total = total.plus(self._add_batch(batch, known, mine, encoded))
                 if report:
                     report(total)
             if not self.exists():
                 self._write(drop=None, add=[])
         return total
+
+    def add_prepared(self, prepared: Sequence[Prepared]) -> Change:
+        """Add documents that were cut and encoded elsewhere, all in one write; those that are there are replaced.
+
+        Raises:
+            InputError: an id is given twice, or a vector is not of the encoder's length.
+        """
+        ids = {one.document.id for one in prepared}
+        if len(ids) < len(prepared):
+            raise InputError("A document is given twice.")
+        if wrong := [one.document.id for one in prepared if one.vectors.shape != (len(one.spans), self.encoder.dimension)]:
+            raise InputError(f"A vector of {self.encoder.dimension} numbers per passage is needed; document {wrong[0]!r}.")
+        with self._lock():
+            replaced = ids & self._known().keys()
+            self._write(drop=replaced if self.exists() else None, add=prepared)
+        return Change(added=len(ids) - len(replaced), replaced=len(replaced))
 
     def remove(self, ids: Sequence[str]) -> Change:
         """Remove documents by id; ids that are not there are ignored."""
@@ -157,7 +197,7 @@ class Index:
             name = self.current_name()
             documents = _readable_documents(self._path(name)) if name else None
             if documents is not None:
-                self._write(drop=None, add=documents)
+                self._write(drop=None, add=self._prepared(documents))
                 return [*done, f"made the index again from its {len(documents)} documents"]
             for folder in reversed(self._numbered()):
                 if folder.name != name and self._whole(folder):
@@ -196,60 +236,81 @@ class Index:
         with closing(self.current().store) as store:
             return dict(store.execute("SELECT id, hash FROM documents").fetchall())
 
-    def _add_batch(self, batch: list[Document], known: dict[str, str]) -> Change:
-        wanted = {document.id: document for document in batch}
-        fresh = [document for document in wanted.values() if known.get(document.id) != document.content_hash]
+    def _add_batch(
+        self,
+        batch: list[Document],
+        known: dict[str, str],
+        mine: set[str],
+        encoded: Callable[[int], None] | None = None,
+    ) -> Change:
+        """`known` is what is there, by hash, and `mine` what this call has added; both are kept up to date."""
+        wanted: dict[str, Document] = {}
+        hashes: dict[str, str] = {}
+        conflicts = []
+        for document in batch:
+            name, made = document.id, document.content_hash
+            before = hashes.get(name) or (known.get(name) if name in mine else None)
+            if before is not None and before != made:
+                conflicts.append(name)
+            wanted[name], hashes[name] = document, made
+        fresh = [document for document in wanted.values() if known.get(document.id) != hashes[document.id]]
         replaced = {document.id for document in fresh if document.id in known}
         if fresh:
-            self._write(drop=replaced, add=fresh)
-            known.update((document.id, document.content_hash) for document in fresh)
-        return Change(added=len(fresh) - len(replaced), replaced=len(replaced), unchanged=len(wanted) - len(fresh))
+            self._write(drop=replaced, add=self._prepared(fresh, encoded))
+            known.update((document.id, hashes[document.id]) for document in fresh)
+        mine.update(wanted)
+        return Change(
+            added=len(fresh) - len(replaced),
+            replaced=len(replaced),
+            unchanged=len(wanted) - len(fresh),
+            conflicts=tuple(conflicts),
+        )
 
-    def _write(self, drop: set[str] | None, add: list[Document]) -> None:
+    def _prepared(self, documents: list[Document], encoded: Callable[[int], None] | None = None) -> list[Prepared]:
+        """Cut and encoded; the vectors of more than one batch are kept on the way, so that a kill loses little."""
+        if len(documents) <= _BATCH:
+            return prepare(documents, self.encoder.encode)
+        done: list[Prepared] = []
+        with _no_room(self.name), closing(Spool(self.folder / "spool.sqlite", self.encoder)) as spool:
+            for start in range(0, len(documents), _BATCH):
+                done += prepare(documents[start : start + _BATCH], spool.encode)
+                if encoded:
+                    encoded(len(done))
+        return done
+
+    def _write(self, drop: set[str] | None, add: Sequence[Prepared]) -> None:
         """Write the next generation and make it current; `drop` None starts from nothing."""
         self._leftovers()
         number = 1 + max((int(path.name) for path in self._numbered()), default=0)
         building = self._path(f"building-{os.getpid()}")
         building.mkdir(parents=True)
         try:
-            self._build(building, drop, add)
+            with _no_room(self.name):
+                self._build(building, drop, add)
         except BaseException:
-            shutil.rmtree(building, ignore_errors=True)
+            self._leftovers()
             raise
         final = self._path(f"{number:06d}")
         building.rename(final)
         sync(final.parent)
         self._point_to(final.name)
         self._drop_old(final.name)
+        (self.folder / "spool.sqlite").unlink(missing_ok=True)
 
-    def _build(self, building: Path, drop: set[str] | None, add: list[Document]) -> None:
-        if drop is None or not self.exists():
-            vectors: Any = faiss.IndexIDMap2(faiss.IndexFlatIP(self.encoder.dimension))
-            with closing(sqlite3.connect(building / "store.sqlite")) as store:
-                store.executescript(SCHEMA)
-            words = WordCounts.empty()
-        else:
+    def _build(self, building: Path, drop: set[str] | None, add: Sequence[Prepared]) -> None:
+        if drop is not None and self.exists():
             current = self.current()
-            vectors = current.vectors
             with closing(current.store):
-                words = _kept_words(current, drop)
-            shutil.copyfile(current.folder / "store.sqlite", building / "store.sqlite")
-        with closing(sqlite3.connect(building / "store.sqlite")) as store:
-            # Nothing reads this file before it is complete and synced: a journal would only cost time.
-            store.execute("PRAGMA journal_mode = OFF")
-            store.execute("PRAGMA synchronous = OFF")
-            gone = _delete(store, drop or set())
-            rows, bodies, titled = _insert(store, add)
-            store.commit()
-        if gone:
-            vectors.remove_ids(np.asarray(gone, dtype=np.int64))
-        if rows:
-            vectors.add_with_ids(self.encoder.encode(titled), np.asarray(rows, dtype=np.int64))
-        words.plus(bodies, [document.title for document in add]).save(building / "words.npz")
-        faiss.write_index(vectors, str(building / "vectors.faiss"))
-        write_manifest(building, self.encoder, vectors.ntotal)
-        for name in (*FILES, "manifest.json"):
-            sync(building / name)
+                build(building, current, self.encoder, drop, add)
+            return
+        empty = building.with_name(f"{building.name}-empty") if add else building
+        empty.mkdir(exist_ok=True)
+        build_empty(empty, self.encoder)
+        if add:
+            nothing = Generation(empty, self.encoder)
+            with closing(nothing.store):
+                build(building, nothing, self.encoder, set(), add)
+            shutil.rmtree(empty)
 
     def _point_to(self, generation: str) -> None:
         pointer = self.folder / "CURRENT.new"
@@ -283,44 +344,20 @@ def _readable_documents(folder: Path) -> list[Document] | None:
         return None
 
 
-def _delete(store: sqlite3.Connection, documents: set[str]) -> list[int]:
-    """Delete documents with their passages; returns the passages' rows."""
-    gone: list[int] = []
-    for document in documents:
-        gone += [row for (row,) in store.execute("SELECT row FROM passages WHERE document = ?", (document,))]
-        store.execute("DELETE FROM passages WHERE document = ?", (document,))
-        store.execute("DELETE FROM documents WHERE id = ?", (document,))
-    store.executemany("DELETE FROM words WHERE rowid = ?", ((row,) for row in gone))
-    return gone
+def _batch_size(there: int) -> int:
+    return min(max(_BATCH, there // _GROWTH), _MOST)
 
 
-def _kept_words(current: Generation, drop: set[str]) -> WordCounts:
-    """The current generation's word counts without those of dropped documents."""
-    words = WordCounts.load(current.folder / "words.npz")
-    if not drop:
-        return words
-    owners = [document for (document,) in current.store.execute("SELECT document FROM passages ORDER BY row")]
-    stays = np.asarray([document not in drop for document in owners], dtype=np.bool_)
-    documents = np.asarray([document not in drop for document in dict.fromkeys(owners)], dtype=np.bool_)
-    return words.keeping(stays, documents)
-
-
-def _insert(store: sqlite3.Connection, documents: list[Document]) -> tuple[list[int], list[str], list[str]]:
-    """Insert documents; returns their passages' rows, texts, and texts under the title as the encoder gets them."""
-    row = store.execute("SELECT coalesce(max(row), -1) + 1 FROM passages").fetchone()[0]
-    rows, texts, titled = [], [], []
-    for document in documents:
-        retracted = int("retracted" in document.flags)
-        store.execute(
-            "INSERT INTO documents VALUES (?, ?, ?, ?, ?)",
-            (document.id, document.content_hash, document.year, retracted, document.model_dump_json()),
-        )
-        for span in passage_spans(document.text):
-            text = document.text[span.start : span.end]
-            store.execute("INSERT INTO passages VALUES (?, ?, ?, ?)", (row, document.id, span.start, span.end))
-            store.execute("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", (row, document.title, text))
-            rows.append(row)
-            texts.append(text)
-            titled.append(f"{document.title}. {text}" if document.title else text)
-            row += 1
-    return rows, texts, titled
+@contextmanager
+def _no_room(name: str) -> Iterator[None]:
+    """A full disk, said as such."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise InputError(f"The disk has no room for index {name!r}, which is as it was: {error}.") from error
+    except sqlite3.OperationalError as error:
+        if "full" not in str(error) and "disk I/O" not in str(error):
+            raise
+        raise InputError(f"The disk has no room for index {name!r}, which is as it was: {error}.") from error

@@ -13,16 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
-from core.ports import Encoder, SearchFilters, SearchOutcome
+from core.ports import Encoder, Reranker, SearchFilters, SearchOutcome
 from core.types import Passage
 from retrieval.chunking import sentence_spans
 from retrieval.corpus import Document
 from retrieval.generation import Generation
 from retrieval.index import Index
-from retrieval.scoring import Mode, Scorer, top_documents
+from retrieval.reranking import RERANKED, reranked
+from retrieval.scoring import Mode, Ranking, Scorer
+from retrieval.selecting import adaptive_count, first_of_each_study
 
 _POOL = 100
 """Documents that the gate may look at."""
+_SPARE = 5
+"""Further ones that take the place of reports of the same study."""
 
 # The gate. Both figures were chosen on the development half of tests/retrieval/questions.py, see docs/literature.md.
 _MIN_SIMILARITY = 0.38
@@ -49,6 +53,7 @@ class _Hit:
     span: tuple[int, int]
     score: float
     similarity: float
+    passage: int
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,11 @@ class Ranked:
 class HybridSearch:
     """A `core.ports.Retriever` over one index. Opens the newest generation when it changes."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, generation: str | None = None, reranker: Reranker | None = None) -> None:
+        """Search the newest generation, or always the one of that name; `reranker` looks again at the best passages."""
         self._index = index
+        self._fixed = generation
+        self._reranker = reranker
         self._lock = threading.Lock()
         self._generation: Generation | None = None
         self._scorer: Scorer | None = None
@@ -80,11 +88,16 @@ class HybridSearch:
             started = time.perf_counter()
             generation, scorer = self._open()
             searched = f"{generation.manifest.documents} documents in '{self._index.name}'"
-            vector = self._index.encoder.encode([query])
-            scores = scorer.score(query, vector[0], "hybrid", _allowed(scorer, filters))
+            question = scorer.understood(query)
+            vector = self._index.encoder.encode([question.for_encoder])
+            ranking = scorer.rank(question, vector[0], "hybrid", _POOL, scorer.allowed(filters))
+            if self._reranker:
+                ranking = reranked(generation, ranking, query, self._reranker)
             hits = [
-                _Hit(scorer.ids[d], scorer.spans[scores.best[d]], float(scores.documents[d]), float(scores.cosine[d]))
-                for d in top_documents(scores, _POOL)
+                _Hit(ranked.document, ranked.span, ranked.score, float(cosine), int(passage))
+                for ranked, cosine, passage in zip(
+                    _ranked(generation, scorer, ranking), ranking.cosines, ranking.passages, strict=True
+                )
             ]
             unknown = _unknown_words(generation.store, query)
             kept = self._gate(generation, hits, vector[0], unknown, k)
@@ -97,26 +110,34 @@ class HybridSearch:
                 timings={"search": time.perf_counter() - started},
             )
 
-    def rank_many(self, queries: Sequence[str], k: int, mode: Mode = "hybrid") -> list[list[Ranked]]:
+    def rank_many(
+        self,
+        queries: Sequence[str],
+        k: int,
+        mode: Mode = "hybrid",
+        filters: SearchFilters | None = None,
+        reranker: Reranker | None = None,
+    ) -> list[list[Ranked]]:
         """For each query the `k` best documents, best first, without the gate: for evaluation and batch use.
 
-        Retracted sources are left out, as in `search`.
+        Retracted sources are left out, as in `search`, unless the filters include them. A `reranker` (by default the
+        search's own, if it has one) looks again at the best of a hybrid ranking.
         """
+        reranker = reranker or self._reranker
         with self._lock:
-            _, scorer = self._open()
-            allowed = _allowed(scorer, SearchFilters())
-            rankings = []
-            asked = list(queries)
+            generation, scorer = self._open()
+            allowed = scorer.allowed(filters or SearchFilters())
+            asked = [scorer.understood(query) for query in queries]
             encoder = self._index.encoder
-            vectors = encoder.encode(asked) if mode != "bm25" else np.zeros((len(asked), encoder.dimension), np.float32)
-            for query, vector in zip(asked, vectors, strict=True):
-                scores = scorer.score(query, vector, mode, allowed)
-                rankings.append(
-                    [
-                        Ranked(scorer.ids[d], float(scores.documents[d]), scorer.spans[scores.best[d]])
-                        for d in top_documents(scores, k)
-                    ]
-                )
+            vectors = np.zeros((len(asked), encoder.dimension), np.float32)
+            if mode != "bm25":
+                vectors = encoder.encode([question.for_encoder for question in asked])
+            rankings = []
+            for question, vector in zip(asked, vectors, strict=True):
+                ranking = scorer.rank(question, vector, mode, max(k, RERANKED), allowed)
+                if reranker and mode == "hybrid":
+                    ranking = reranked(generation, ranking, question.text, reranker)
+                rankings.append(_ranked(generation, scorer, ranking.first(k)))
             return rankings
 
     def document(self, document: str) -> Document:
@@ -125,9 +146,9 @@ class HybridSearch:
             return _document(self._open()[0].store, document)
 
     def _open(self) -> tuple[Generation, Scorer]:
-        name = self._index.current_name()
+        name = self._fixed or self._index.current_name()
         if self._generation is None or self._scorer is None or self._generation.folder.name != name:
-            self._generation = self._index.current()
+            self._generation = self._index.generation(self._fixed) if self._fixed else self._index.current()
             self._scorer = Scorer(self._generation)
         return self._generation, self._scorer
 
@@ -142,7 +163,8 @@ class HybridSearch:
         if unknown >= 0.5 or (unknown > 0 and best < _SURE_SIMILARITY):
             return []
         passages: list[Passage] = []
-        for hit in hits[: 3 * k]:
+        likely = hits[: adaptive_count([hit.score for hit in hits], 3 * k + _SPARE)]
+        for hit in self._selected(generation, likely):
             document = _document(generation.store, hit.document)
             passage, similarity = _passage(self._index, document, hit.span, hit, vector)
             if max(similarity, hit.similarity) >= max(_MIN_SIMILARITY, 0.6 * best):
@@ -151,15 +173,17 @@ class HybridSearch:
                 break
         return passages
 
+    def _selected(self, generation: Generation, hits: list[_Hit]) -> list[_Hit]:
+        """One hit of each study."""
+        documents = [_document(generation.store, hit.document) for hit in hits]
+        places = [hit.passage for hit in hits]
+        vectors = generation.vectors.get(generation.vectors.ids[places])
+        return [hits[place] for place in first_of_each_study(documents, vectors)]
 
-def _allowed(scorer: Scorer, filters: SearchFilters) -> NDArray[np.bool_]:
-    """Which documents meet the filters exactly, of shape (documents,); without a year none meets a limit of years."""
-    allowed = np.ones(len(scorer.ids), dtype=np.bool_) if filters.include_retracted else ~scorer.retracted
-    if filters.year_from is not None:
-        allowed &= np.asarray([year is not None and year >= filters.year_from for year in scorer.years], dtype=np.bool_)
-    if filters.year_to is not None:
-        allowed &= np.asarray([year is not None and year <= filters.year_to for year in scorer.years], dtype=np.bool_)
-    return allowed
+
+def _ranked(generation: Generation, scorer: Scorer, ranking: Ranking) -> list[Ranked]:
+    ids, spans = generation.ids(ranking.documents), scorer.spans(ranking.passages)
+    return [Ranked(name, float(score), span) for name, score, span in zip(ids, ranking.scores, spans, strict=True)]
 
 
 def content_words(query: str) -> list[str]:

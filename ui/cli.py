@@ -204,6 +204,7 @@ def _add_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     texts = {
         "create": "make an empty index",
         "add": "add documents; what is there already is left alone",
+        "fetch": "add what PubMed finds for a query; the query is sent to NCBI",
         "remove": "remove documents by id",
         "stats": "how much is in it, and with which encoder",
         "search": "search it for one query, or a file of queries",
@@ -215,13 +216,31 @@ def _add_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         parser.set_defaults(action=action)
         parser.add_argument("name", metavar="NAME", help="name of the index")
     parsers["create"].add_argument("--force", action="store_true", help="empty it if it exists")
+    parsers["create"].add_argument(
+        "--encoder", default="minilm", metavar="E", help="minilm, a sentence-transformers model, or URL#MODEL of an endpoint"
+    )
+    fetch = parsers["fetch"]
+    fetch.add_argument("query", metavar="QUERY", help="in PubMed's own syntax")
+    fetch.add_argument("--most", type=int, default=200, metavar="N", help="newest articles, at most 9999 (default 200)")
+    fetch.add_argument("--email", default="", help="told to NCBI, as it asks for of frequent users")
+    fetch.add_argument("--server", default="https://eutils.ncbi.nlm.nih.gov/entrez/eutils", metavar="URL")
     parsers["add"].add_argument("paths", nargs="+", metavar="PATH", help="files, globs or folders")
+    parsers["add"].add_argument("--workers", type=int, default=1, metavar="N", help="processes that encode (extra ray)")
     parsers["remove"].add_argument("ids", nargs="+", metavar="ID")
     search = parsers["search"]
     search.add_argument("query", nargs="?", metavar="QUERY")
     search.add_argument("--queries", metavar="Q.jsonl", help='lines {"id", "text"}; prints one line per query')
     search.add_argument("--k", type=int, default=10, help="documents per query (default 10)")
     search.add_argument("--mode", choices=("hybrid", "bm25", "dense"), default="hybrid")
+    search.add_argument(
+        "--reranker", default="none", metavar="R", help="look again at the best 50: a cross-encoder, weights, or URL#MODEL"
+    )
+    search.add_argument("--from", dest="year_from", type=int, metavar="YEAR")
+    search.add_argument("--to", dest="year_to", type=int, metavar="YEAR")
+    search.add_argument("--type", nargs="+", default=[], metavar="T", help="publication types, any of them")
+    search.add_argument("--mesh", nargs="+", default=[], metavar="M", help="MeSH headings, any of them")
+    search.add_argument("--language", nargs="+", default=[], metavar="L")
+    search.add_argument("--include-retracted", action="store_true")
 
 
 def _add_image_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -272,12 +291,7 @@ def _add_text(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     evaluate = commands.add_parser("eval", help="benchmarks: every published figure comes from one of these")
     actions = evaluate.add_subparsers(required=True, metavar="NAME")
-    retrieval = _command(actions, "retrieval", "nDCG, recall and MRR of BM25, dense, plain fusion and the hybrid")
-    retrieval.set_defaults(package="evals")
-    retrieval.add_argument("--data", required=True, metavar="DIR", help="folder of the development collections")
-    retrieval.add_argument("--work", metavar="DIR", help="keep the indexes here, to score again without encoding")
-    retrieval.add_argument("--sets", nargs="+", default=["medlars", "pubmedqa", "bioasq"], metavar="SET")
-    retrieval.add_argument("--distractors", type=int, default=-1, metavar="N", help="BioASQ: other documents (default all)")
+    _add_eval_retrieval(actions)
     _add_eval_questions(actions)
     trust = _command(actions, "trust", "planted faults that the check of answers catches, faithful sentences that it flags")
     trust.set_defaults(package="evals")
@@ -312,7 +326,6 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     concepts.add_argument("--indexes", nargs="*", metavar="NAME", help="literature indexes to propose concepts from")
     concepts.add_argument("--split", default="test", choices=("val", "test"))
     concepts.add_argument("--encoder", metavar="FOLDER|URL")
-    retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
     _add_service_evals(actions)
     _add_invariance_eval(actions)
 
@@ -359,6 +372,30 @@ def _add_invariance_eval(actions: argparse._SubParsersAction[argparse.ArgumentPa
     invariance.add_argument("--mask-only", action="store_true", help="leave the CT out")
     invariance.add_argument("--no-monotone", action="store_true", help="leave the growing compressions out")
     invariance.add_argument("--seed", type=int, default=1, metavar="S")
+
+
+def _add_eval_retrieval(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    retrieval = _command(actions, "retrieval", "nDCG, recall and MRR of BM25, dense, fusion, the hybrid and reranking")
+    retrieval.set_defaults(package="evals")
+    retrieval.add_argument("--data", metavar="DIR", default=".", help="folder of the development collections")
+    retrieval.add_argument("--work", metavar="DIR", help="keep the indexes here, to score again without encoding")
+    retrieval.add_argument("--sets", nargs="+", default=["medlars", "pubmedqa", "bioasq"], metavar="SET")
+    retrieval.add_argument("--distractors", type=int, default=-1, metavar="N", help="other documents (default all)")
+    retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="first N of each part (default all)")
+    retrieval.add_argument("--reranker", default="none", metavar="R", help="also rerank by this: own, a model, URL#MODEL")
+    retrieval.add_argument("--before", metavar="INDEX", help="instead compare two indexes or generations (NAME@000012)")
+    retrieval.add_argument("--after", metavar="INDEX")
+    retrieval.add_argument("--queries", metavar="F.jsonl", help='for --before: lines {"id", "text"}')
+    retrieval.add_argument("--relevant", metavar="F.jsonl", help='for --before: lines {"id", "relevant": [ids]}')
+    ingest = _command(actions, "ingest", "articles parsed and texts encoded per second", "ingest_speed")
+    ingest.set_defaults(package="evals")
+    ingest.add_argument("--articles", type=int, default=20_000, metavar="N", help="articles parsed (default 20,000)")
+    ingest.add_argument("--texts", type=int, default=1500, metavar="N", help="texts encoded (default 1,500)")
+    scale = _command(actions, "scale", "speed, memory and recall of a search at a size", "retrieval_scale")
+    scale.set_defaults(package="evals")
+    scale.add_argument("--passages", type=int, default=100_000, metavar="N")
+    scale.add_argument("--questions", type=int, default=110, metavar="N")
+    scale.add_argument("--work", metavar="DIR", help="keep the index here")
 
 
 def _add_ehr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -21,7 +21,7 @@ def test_repair_takes_each_way_back(tmp_path: Path) -> None:
     index = Index(tmp_path / "papers", HashEncoder())
     index.add([Document(id=str(n), text=f"Text number {n}.") for n in range(30)], batch_size=10)
     current = index.folder / "generations" / index.current_name()
-    (current / "vectors.faiss").write_bytes(b"rubbish")
+    (current / "vectors.npy").write_bytes(b"rubbish")
     (index.folder / "generations" / "building-1").mkdir()
     assert index.verify()
     assert index.repair() == ["removed building-1", "made the index again from its 30 documents"]

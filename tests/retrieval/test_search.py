@@ -80,8 +80,8 @@ def test_damage_and_another_encoder_are_told(index: Index) -> None:
     with pytest.raises(IndexDamaged, match="built with words/0, the encoder is other/1"):
         Index(index.folder, Other()).current()
     current = index.folder / "generations" / (index.folder / "CURRENT").read_text()
-    (current / "vectors.faiss").write_bytes((current / "vectors.faiss").read_bytes() + b"x")
-    assert index.verify() == ["vectors.faiss has changed since it was written"]
+    (current / "vectors.npy").write_bytes((current / "vectors.npy").read_bytes() + b"x")
+    assert index.verify() == ["vectors.npy has changed since it was written"]
     (current / "manifest.json").unlink()
     assert "damaged" in index.verify()[0]
     with pytest.raises(IndexDamaged, match="no index 'none'"):

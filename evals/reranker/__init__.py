@@ -1,0 +1,1 @@
+"""Making the reranker that ships: its examples, its training, its measurement."""

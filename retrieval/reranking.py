@@ -1,0 +1,58 @@
+"""Putting a reranker's scores and the search's own together.
+
+Both are put on the scale of the reranked passages' own spread, so that any reranker can be used whatever its scale is.
+The search keeps a say: a small reranker alone would lose on questions unlike those it learnt from.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.ports import Reranker
+from retrieval.build import passage_text
+from retrieval.chunking import Span
+from retrieval.corpus import Document
+from retrieval.generation import Generation
+from retrieval.scoring import Ranking
+
+RERANKED = 50
+"""Passages that a reranker looks at."""
+_WEIGHT = 0.5
+"""Of the reranker's standardised score; the search's has 1. Chosen on BioASQ's validation part."""
+
+
+def reranked(generation: Generation, ranking: Ranking, question: str, reranker: Reranker) -> Ranking:
+    """The ranking with its first passages in a new order; the rest follow as they were, scores falling throughout."""
+    head = ranking.first(RERANKED)
+    if len(head.documents) < 2:
+        return ranking
+    scores = reranker.score(question, passages(generation, head))
+    fused = head.scores + _WEIGHT * float(head.scores.std()) * _standard(scores)
+    order = np.argsort(-fused, kind="stable")
+    # The rest keeps its distances, moved to below the last of the head.
+    below = min(0.0, float(fused.min() - head.scores.min()))
+    rest = slice(len(head.documents), None)
+    return Ranking(
+        np.concatenate([head.documents[order], ranking.documents[rest]]),
+        np.concatenate([fused[order], ranking.scores[rest] + below]).astype(np.float32),
+        np.concatenate([head.passages[order], ranking.passages[rest]]),
+        np.concatenate([head.cosines[order], ranking.cosines[rest]]),
+    )
+
+
+def passages(generation: Generation, ranking: Ranking) -> list[str]:
+    """The ranking's passages under their documents' titles."""
+    texts = []
+    for position, passage in zip(ranking.documents, ranking.passages, strict=True):
+        row = int(generation.documents[position, 0])
+        body = generation.store.execute("SELECT body FROM documents WHERE row = ?", (row,)).fetchone()[0]
+        _, start, end = generation.passages[passage]
+        texts.append(passage_text(Document.model_validate_json(body), Span(int(start), int(end))))
+    return texts
+
+
+def _standard(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    spread = float(scores.std())
+    standard: NDArray[np.float32] = (scores - scores.mean()) / np.float32(spread if spread > 0 else 1.0)
+    return standard

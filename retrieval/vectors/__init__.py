@@ -1,0 +1,1 @@
+"""Vector stores behind `core.ports.VectorStore`."""
