@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.assistant import Assistant, ReadyModel
 from core.errors import SettingError
-from core.ports import Retriever, SearchFilters, SearchOutcome
+from core.ports import ImageEncoder, NeighbourOutcome, Picture, Retriever, SearchFilters, SearchOutcome
 from core.settings import Settings
 from tools.registry import standard_tools
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retrieval.encoders import MiniLM
+    from retrieval.images.search import ImageSearch
     from tools.registry import Registry
 
 
@@ -40,12 +42,56 @@ class _BackgroundSearch:
             self._ready.set_exception(error)
 
 
+class _ImageIndexes:
+    """The image indexes of the home folder, looked up at each search: one that was made since is found."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open: dict[str, ImageSearch] = {}
+        self._encoder: ImageEncoder | None = None
+
+    def search(self, query: Picture, k: int, box: tuple[float, float, float, float] | None = None) -> NeighbourOutcome:
+        """Neighbours in all indexes."""
+        from retrieval.images.index import ImageIndex
+        from retrieval.images.search import ImageSearch, SeveralImageIndexes
+
+        folders = sorted(path.parent for path in (self._settings.home / "image-indexes").glob("*/CURRENT"))
+        if folders and self._encoder is None:
+            self._encoder = image_encoder(self._settings)
+        for folder in folders:
+            if folder.name not in self._open and self._encoder:
+                self._open[folder.name] = ImageSearch(ImageIndex(folder, self._encoder))
+        return SeveralImageIndexes([self._open[folder.name] for folder in folders]).search(query, k, box)
+
+
+def image_encoder(settings: Settings, name: str | None = None) -> ImageEncoder:
+    """The encoder of images: the one that ships, a `transformers` folder or weights file of ours, or an endpoint.
+
+    Raises:
+        FileError: there is no such folder or file.
+        EndpointError: the endpoint gives no vectors.
+    """
+    wanted = name or settings.image_encoder
+    if wanted.startswith(("http://", "https://")):
+        from retrieval.images.endpoint_encoder import EndpointImageEncoder
+
+        url, _, model = wanted.partition("#")
+        return EndpointImageEncoder(url, model, settings.api_key.get_secret_value())
+    if wanted and Path(wanted).suffix != ".safetensors":
+        from retrieval.images.transformers_encoder import TransformersImageEncoder
+
+        return TransformersImageEncoder(Path(wanted))
+    from retrieval.images.encoder import SmallFilmEncoder
+
+    return SmallFilmEncoder(Path(wanted)) if wanted else SmallFilmEncoder()
+
+
 def build_assistant(settings: Settings) -> Assistant:
     """Build everything. Quick: weights and indexes load in the background."""
     from retrieval.encoders import MiniLM
 
     encoder = MiniLM()
-    registry = standard_tools(_BackgroundSearch(settings, encoder))
+    registry = standard_tools(_BackgroundSearch(settings, encoder), _ImageIndexes(settings))
     return Assistant(settings, registry, _connector(settings, registry, encoder))
 
 

@@ -28,6 +28,7 @@ from agent.models.lines import Lines, noted_in
 from agent.models.preflight import Check
 from agent.served import Served
 from core.errors import ConsiliumError, EndpointError, InputError, ToolCancelled
+from core.pseudonym import Pseudonyms
 from core.settings import Settings
 from core.store import SessionStore, remove_expired
 from core.types import Artifact, Frozen, Turn
@@ -159,7 +160,7 @@ class Assistant:
 
     def attach(self, owner: str, conversation: str, paths: Sequence[Path]) -> Attached:
         """Read files in; one that cannot be read does not lose the others."""
-        taken = read_files(paths, self.store(owner, conversation))
+        taken = read_files(paths, self.store(owner, conversation), Pseudonyms.kept_in(self._settings.home))
         return Attached(artifacts=taken.artifacts, problems=taken.problems)
 
     def load_sample(self, owner: str, conversation: str) -> SampleCase:

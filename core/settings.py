@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     indexes: tuple[str, ...] = Field(
         default=("starter",), description="Literature indexes searched in a conversation; yours come from 'index create'."
     )
+    image_encoder: str = Field(
+        default="", description="Encoder of image indexes: a transformers folder, or URL#MODEL; empty: the one that ships."
+    )
     strict: bool = Field(default=False, description="Drop sentences whose evidence check fails.")
     max_file_mb: int = Field(default=2048, gt=0, description="Largest single upload.")
     max_session_mb: int = Field(default=8192, gt=0, description="All files of one conversation.")

@@ -48,6 +48,8 @@ class NewArtifact(Frozen):
     orientation: str | None = Field(default=None, description="Axis codes as read, for example LPS.")
     labels: tuple[str, ...] = Field(default=(), description="Masks: names of the structures present, for example L1.")
     of: str | None = Field(default=None, description="Handle of the image that this one belongs to.")
+    patient: str = Field(default="", description="Pseudonym: a keyed hash that tells one patient's files together.")
+    study: str = Field(default="", description="Pseudonym of the study.")
     synthetic: bool = Field(default=False, description="Generated: not a picture of a patient.")
     simulated: bool = Field(default=False, description="A real image that was changed on purpose.")
     made_by: str | None = Field(default=None, description="Id of the tool call that made it.")

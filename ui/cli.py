@@ -45,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_fracture(commands)
     _add_vllm(commands)
     _add_index(commands)
+    _add_image_index(commands)
     _add_text(commands)
     _add_eval(commands)
     _add_ehr(commands)
@@ -158,6 +159,42 @@ def _add_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search.add_argument("--mode", choices=("hybrid", "bm25", "dense"), default="hybrid")
 
 
+def _add_image_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    index = commands.add_parser("image-index", help="image indexes: make, fill, search; train and run the encoder")
+    actions = index.add_subparsers(required=True, metavar="ACTION")
+    texts = {
+        "create": "make an empty index",
+        "add": "add a folder of images, with metadata.csv beside them if there is one",
+        "remove": "remove pictures by key",
+        "stats": "how much is in it, and whether it is whole",
+        "search": "neighbours of an image, or of words",
+        "embed": "write the vectors of a folder or .npz, one row per picture",
+        "train": "train the small encoder on a folder",
+    }
+    parsers = {action: _command(actions, action, text, module="image_index") for action, text in texts.items()}
+    for action, parser in parsers.items():
+        parser.set_defaults(action=action)
+        if action in ("embed", "train"):
+            parser.add_argument("folder", metavar="DIR", help="images, or a .npz in the MedMNIST layout")
+        else:
+            parser.add_argument("name", metavar="NAME", help="name of the index")
+        if action != "train":
+            parser.add_argument("--encoder", metavar="FOLDER|URL", help="another encoder (default: the one that ships)")
+    parsers["create"].add_argument("--force", action="store_true", help="empty it if it exists")
+    parsers["add"].add_argument("folder", metavar="DIR")
+    parsers["remove"].add_argument("keys", nargs="+", metavar="KEY")
+    search = parsers["search"]
+    search.add_argument("image", nargs="?", metavar="IMAGE")
+    search.add_argument("--text", metavar="WORDS", help="search by a description instead")
+    search.add_argument("--k", type=int, default=5, help="neighbours at most (default 5)")
+    search.add_argument("--box", type=float, nargs=4, metavar="SHARE", help="only this part: left top right bottom, 0 to 1")
+    parsers["embed"].add_argument("--out", required=True, metavar="E.npy")
+    train = parsers["train"]
+    train.add_argument("--out", required=True, metavar="FOLDER", help="weights and log; a stopped run goes on here")
+    train.add_argument("--config", metavar="C.json", help="recipe (default: the one of the shipped weights)")
+    train.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+
+
 def _add_text(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = commands.add_parser("text", help="checks on text")
     actions = text.add_subparsers(required=True, metavar="ACTION")
@@ -185,6 +222,31 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     crashes.set_defaults(package="evals")
     crashes.add_argument("--rounds", type=int, default=50, metavar="N", help="kills (default 50)")
     crashes.add_argument("--seed", type=int, default=1, metavar="S")
+    images = _command(
+        actions, "images", "image encoders side by side: neighbours, linear probe, robustness", module="images.run"
+    )
+    images.set_defaults(package="evals")
+    images.add_argument("--data", required=True, metavar="DIR", help="a .npz in the MedMNIST layout, or its folder")
+    images.add_argument("--split", default="test", choices=("val", "test"), help="judged on (default test)")
+    images.add_argument("--encoders", nargs="*", default=[], metavar="FOLDER|URL", help="more encoders to compare")
+    operating = _command(actions, "operating-point", "a threshold for a sensitivity or specificity, judged on test pictures")
+    operating.set_defaults(package="evals", module="images.operating")
+    operating.add_argument(
+        "--data", required=True, metavar="DIR", help="a .npz in the MedMNIST layout, or a folder with one"
+    )
+    operating.add_argument("--sensitivity", type=float, metavar="SHARE", help="asked for on the validation pictures")
+    operating.add_argument("--specificity", type=float, metavar="SHARE")
+    operating.add_argument("--by", default="probe", choices=("probe", "knn"))
+    operating.add_argument("--encoder", metavar="FOLDER|URL")
+    concepts = _command(actions, "concepts", "the concept bottleneck beside a plain probe where a bystander misleads")
+    concepts.set_defaults(package="evals", module="images.confounded")
+    concepts.add_argument("--data", required=True, metavar="DIR", help="a .npz in the MedMNIST layout, or its folder")
+    concepts.add_argument(
+        "--topic", required=True, metavar="WORDS", help="what to look up concepts for, such as a disease on films"
+    )
+    concepts.add_argument("--indexes", nargs="*", metavar="NAME", help="literature indexes to propose concepts from")
+    concepts.add_argument("--split", default="test", choices=("val", "test"))
+    concepts.add_argument("--encoder", metavar="FOLDER|URL")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
 
 

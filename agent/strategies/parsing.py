@@ -20,7 +20,7 @@ def parse_choice(reply: str, options: Sequence[Option]) -> str | None:
     """The letter of the option that a reply names.
 
     Looked for in this order: a reply that is a letter or begins with one ("B", "(B) because", "B biconcave"), the last
-    "answer is B", a last line that is a letter, the words of exactly one option. Two answers in one place are none.
+    "answer is B", a last line that is a letter, the words of exactly one option. Two different answers are none.
     """
     text = without_thoughts(reply)
     letters = "".join(option.letter for option in options)

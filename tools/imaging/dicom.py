@@ -1,9 +1,12 @@
-"""DICOM: a series as a volume in HU, a radiograph as a picture. Names and identifiers of the patient are never read out."""
+"""DICOM: a series as a volume in HU, a radiograph as a picture.
+
+Names and identifiers of the patient are never read out, only turned into pseudonyms where a key is given.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_rescale
 
 from core.errors import FileError, TooLarge
+from core.pseudonym import Pseudonyms
 from tools.imaging.nifti import MAX_VOXELS
 from tools.imaging.volume import Volume, to_ras
 
@@ -33,6 +37,8 @@ class DicomVolume:
     modality: str
     body_part: str | None
     warnings: tuple[str, ...]
+    patient: str = ""
+    study: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class DicomFilm:
     view: str | None
     spacing_mm: tuple[float, float] | None
     warnings: tuple[str, ...]
+    patient: str = ""
+    study: str = ""
 
 
 def is_dicom(path: Path) -> bool:
@@ -57,8 +65,10 @@ def is_dicom(path: Path) -> bool:
     return len(head) >= 8 and head[:2] in (b"\x02\x00", b"\x08\x00") and head[2:4] in (b"\x00\x00", b"\x05\x00", b"\x08\x00")
 
 
-def read_dicom(paths: Sequence[Path]) -> DicomVolume | DicomFilm:
+def read_dicom(paths: Sequence[Path], pseudonyms: Pseudonyms | None = None) -> DicomVolume | DicomFilm:
     """Read files of one study. Of several series the one with the most slices is taken, and said.
+
+    With `pseudonyms` the result tells patient and study by their keyed hashes.
 
     Raises:
         FileError: nothing can be read, slices are missing, or the gantry is tilted.
@@ -78,13 +88,25 @@ def read_dicom(paths: Sequence[Path]) -> DicomVolume | DicomFilm:
     first = chosen[0][1]
     modality = str(first.get("Modality", "")) or "OT"
     frames = int(first.get("NumberOfFrames", 1) or 1)
+    patients = {str(header.get("PatientID", "")) for _, header in chosen}
+    if len(patients) > 1:
+        raise FileError(f"The series mixes files of {len(patients)} patients. Give one patient's files at a time.")
+    patient, study = _pseudonyms_of(first, pseudonyms)
     if len(chosen) == 1 and (modality in _FILMS or frames == 1):
-        return _film(chosen[0][0], modality, tuple(warnings))
+        return replace(_film(chosen[0][0], modality, tuple(warnings)), patient=patient, study=study)
     if frames > 1:
         raise FileError(
             f"A multi-frame {modality} of {frames} frames cannot be read yet; give the series as single slices or NIfTI."
         )
-    return _series(chosen, modality, warnings)
+    return replace(_series(chosen, modality, warnings), patient=patient, study=study)
+
+
+def _pseudonyms_of(header: Dataset, pseudonyms: Pseudonyms | None) -> tuple[str, str]:
+    if pseudonyms is None:
+        return "", ""
+    issuer, patient = str(header.get("IssuerOfPatientID", "")), str(header.get("PatientID", ""))
+    whose = pseudonyms.of(f"{issuer}|{patient}" if patient.strip() else "")
+    return whose, pseudonyms.of(str(header.get("StudyInstanceUID", "")))
 
 
 def _header(path: Path) -> Dataset:
