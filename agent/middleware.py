@@ -65,8 +65,8 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
         if len(run.calls) >= run.budget:  # it is to answer with what there is
             request = request.override(tools=[])
         offered = tuple(tool.name for tool in request.tools if isinstance(tool, BaseTool))
-        asked = _question(request.messages)
-        chosen = served.ways.choose(asked)
+        questions = [str(message.text) for message in request.messages if isinstance(message, HumanMessage)]
+        chosen = served.ways.choose(questions[-1])
         if chosen.strategy.name != "plain":
             run.hush()
         run.asked += 1
@@ -77,7 +77,7 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
         ]
         last = response.result[-1]
         if isinstance(last, AIMessage) and _is_answer(last):
-            response.result[-1] = answered(last, asked, pictures_of(messages), run, served.ways, chosen)
+            response.result[-1] = answered(last, questions, pictures_of(messages), run, served.ways, chosen)
         lines = current()
         if lines is not None and run.use is not None:  # as counted on the wire, plans and repeats included
             run.use = run.use.model_copy(update={"calls": lines.requests})
@@ -143,10 +143,6 @@ def begin(served: Served, run: TurnRun) -> None:
         lines.on_wait = lambda seconds: run.emit(
             Notice(level="info", text=f"The model endpoint is busy and asks to wait {seconds:.0f} s.")
         )
-
-
-def _question(messages: Sequence[AnyMessage]) -> str:
-    return next((str(message.text) for message in reversed(messages) if isinstance(message, HumanMessage)), "")
 
 
 def _is_answer(message: AIMessage) -> bool:
