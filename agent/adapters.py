@@ -20,10 +20,11 @@ def _declared(tool: Tool) -> BaseTool:
         raise AssertionError("tool calls are run by the middleware")
 
     examples = "; ".join(tool.spec.examples[:4])
+    manual = f" Asked for in words such as: {examples}" if examples else ""
     return StructuredTool.from_function(
         func=never,
         name=tool.spec.name,
-        description=f"{tool.spec.description} Asked for in words such as: {examples}",
+        description=f"{tool.spec.description}{manual}",
         args_schema=tool.spec.params,
         infer_schema=False,
     )
@@ -32,7 +33,7 @@ def _declared(tool: Tool) -> BaseTool:
 def as_message(result: ToolResult, call_id: str) -> ToolMessage:
     """A result as the model sees it (text) and as the embedded model and the page use it (artifact)."""
     return ToolMessage(
-        content=_for_model(result),
+        content=for_model(result),
         artifact=result.model_dump(mode="json"),
         tool_call_id=call_id,
         name=result.provenance.tool,
@@ -40,7 +41,8 @@ def as_message(result: ToolResult, call_id: str) -> ToolMessage:
     )
 
 
-def _for_model(result: ToolResult) -> str:
+def for_model(result: ToolResult) -> str:
+    """A result in words: status, summary, warnings, and its evidence marked as data."""
     lines = [f"status: {result.status}", result.summary, *(f"warning: {text}" for text in result.warnings)]
     lines += [f"picture made: {item.handle} ({item.title})" for item in result.artifacts]
     if result.evidence:

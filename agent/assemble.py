@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from retrieval.encoders import MiniLM
     from retrieval.images.search import ImageSearch
     from tools.registry import Registry
+
+
+_log = logging.getLogger(__name__)
 
 
 class _BackgroundSearch:
@@ -92,7 +96,25 @@ def build_assistant(settings: Settings) -> Assistant:
 
     encoder = MiniLM()
     registry = standard_tools(_BackgroundSearch(settings, encoder), _ImageIndexes(settings))
-    return Assistant(settings, registry, _connector(settings, registry, encoder))
+    return Assistant(settings, _with_remote(settings, registry), _connector(settings, registry, encoder))
+
+
+def _with_remote(settings: Settings, registry: Registry) -> Registry:
+    """Add the site's own tools. The embedded model does not plan with them: it has no examples of how they are asked for."""
+    if not settings.mcp_servers:
+        return registry
+    from tools.remote.mcp_tool import tools_of
+
+    with ThreadPoolExecutor(len(settings.mcp_servers)) as pool:
+        found = list(pool.map(lambda server: tools_of(server, registry.names()), settings.mcp_servers))
+    for tools, problems in found:
+        for problem in problems:
+            _log.warning("%s", problem)
+        clash = [tool.spec.name for tool in tools if tool.spec.name in registry.names()]
+        if clash:
+            _log.warning("refused, there are tools of these names already: %s", ", ".join(clash))
+        registry = registry.extended([tool for tool in tools if tool.spec.name not in clash])
+    return registry
 
 
 def _connector(settings: Settings, registry: Registry, encoder: MiniLM) -> Callable[[], ReadyModel]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import queue
+import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,33 +15,37 @@ from types import TracebackType
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
-from langgraph.errors import GraphRecursionError
+from langchain_core.messages import AIMessage, HumanMessage
+from pydantic import JsonValue
 
 from agent.answering import build_answer
-from agent.checkpoints import Checkpoints
-from agent.conversations import ConversationInfo, Conversations
-from agent.events import Event, Notice, TextDelta, TurnDone
+from agent.conversations import ConversationInfo, Place
+from agent.ending import STOPPED, check_ending, emit_text, ended, in_words
+from agent.events import Event, Notice, Queued, TurnDone
+from agent.fair_queue import FairQueue, Ticket
 from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
-from agent.models.endpoint import explain
 from agent.models.lines import Lines, noted_in
 from agent.models.preflight import Check
 from agent.served import Served
+from agent.state import open_state
+from agent.status import Attached, ModelStatus, SampleCase
+from agent.turns import Asked, RunningTurn
 from core.errors import ConsiliumError, EndpointError, InputError, ToolCancelled
 from core.pseudonym import Pseudonyms
 from core.settings import Settings
 from core.store import SessionStore, remove_expired
-from core.types import Artifact, Frozen, Turn
-from tools.base import Tool
+from core.types import ToolResult, Turn
+from tools.base import Progress, Tool
 from tools.imaging.slices import draw_slice, slice_count
 from tools.intake import read_files
 from tools.registry import Registry
-from tools.runtime import ToolRuntime
+from tools.runtime import CallRequest, ToolRuntime
 from tools.sample import load_sample
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.05
+_WORKSPACE = "workspace"
 _SAMPLE_QUESTIONS = (
     "Which vertebrae are fractured and how badly?",
     "What does the literature say about grading vertebral fractures?",
@@ -50,36 +55,10 @@ _SAMPLE_NOTE = (
     "ct1 is a real chest CT; ct2 is the same CT with one vertebra compressed on purpose (simulated); "
     "record1 is a synthetic patient who has nothing to do with the CT."
 )
-STOPPED = "Stopped before it had an answer."
 _RECORD_STAYS = (
     "Record contents are not sent to an endpoint that is not on this machine. "
     "Use the embedded model or an endpoint on 127.0.0.1 to ask about the record."
 )
-
-
-class ModelStatus(Frozen):
-    """What drives the agent now."""
-
-    model: str
-    endpoint: str
-    reachable: bool
-    detail: str
-    table: tuple[Check, ...] = ()
-
-
-class SampleCase(Frozen):
-    """The sample as attached, and what to ask of it."""
-
-    artifacts: tuple[Artifact, ...]
-    questions: tuple[str, ...]
-    note: str
-
-
-class Attached(Frozen):
-    """Files taken in, and one message for each that could not be."""
-
-    artifacts: tuple[Artifact, ...]
-    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -99,7 +78,6 @@ class ReadyModel:
 class _Session:
     store: SessionStore
     cache: ResultCache = field(default_factory=dict)
-    busy: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Assistant:
@@ -110,13 +88,15 @@ class Assistant:
         self._registry = registry
         self._runtime = ToolRuntime(registry)
         self._connect = connect
-        settings.home.mkdir(parents=True, exist_ok=True)
-        self._folder = settings.home / "sessions"
-        self._conversations = Conversations(settings.home / "conversations.sqlite")
-        self._conversations.mark_interrupted()
-        self._checkpoints = Checkpoints(settings.home / "checkpoints.sqlite")
+        self.state = open_state(settings)
+        self._folder = self.state.sessions
+        self._conversations = self.state.conversations
+        self._checkpoints = self.state.checkpoints
         self._sessions: dict[str, _Session] = {}
         self._graphs: dict[str, Any] = {}
+        self._line = FairQueue(settings.turns_at_once, settings.turns_waiting, settings.turns_per_user)
+        self._running: dict[str, RunningTurn] = {}
+        self._watchers: list[Callable[[Turn], None]] = []
         self._lock = threading.Lock()
         for conversation in self._conversations.expire(settings.session_days):
             self._remove_files(conversation)
@@ -130,12 +110,71 @@ class Assistant:
 
     def close(self) -> None:
         """Close the databases."""
-        self._conversations.close()
-        self._checkpoints.close()
+        self.state.close()
 
     def tools(self) -> tuple[Tool, ...]:
         """All registered tools."""
         return tuple(self._registry)
+
+    def watch(self, watcher: Callable[[Turn], None]) -> None:
+        """Have every turn told as it ends, from the turn's own thread; for measuring, so a watcher must not raise."""
+        self._watchers.append(watcher)
+
+    def load(self) -> tuple[int, int]:
+        """How many questions are being answered, and how many wait."""
+        return self._line.running, self._line.waiting
+
+    def stores_answer(self) -> bool:
+        """Whether the database and the folder of files can be used now."""
+        try:
+            self.state.database.run("SELECT 1")
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except Exception:
+            _log.exception("a store does not answer")
+            return False
+        return True
+
+    def workspace(self, owner: str) -> str:
+        """The conversation in which an owner's tools run when none is named; made when it is first needed."""
+        place = self._conversations.place(owner, _WORKSPACE)
+        if place is not None:
+            return place.conversation
+        conversation = self.new_conversation(owner)
+        self._conversations.led_to(owner, _WORKSPACE, Place(conversation=conversation, position=0))
+        return conversation
+
+    def call_tool(
+        self,
+        owner: str,
+        conversation: str,
+        name: str,
+        arguments: Mapping[str, JsonValue],
+        progress: Progress = lambda fraction, message: None,
+        cancelled: threading.Event | None = None,
+    ) -> ToolResult:
+        """Run one tool on a conversation's files, outside of any turn. Its evidence is numbered from 1.
+
+        Raises:
+            UnknownConversation: it is not the owner's.
+            TooBusy: too much is being done.
+        """
+        session = self._session(owner, conversation)
+        session.store.touch()
+        stop = cancelled or threading.Event()
+        ticket = self._line.enter(owner)
+        with self._line.place(ticket, stop, lambda position: None):
+            call = CallRequest(name, arguments, f"call-{secrets.token_hex(4)}", session.store, progress, stop)
+            result = self._runtime.call(call).result
+        evidence = tuple(item.model_copy(update={"id": str(n)}) for n, item in enumerate(result.evidence, start=1))
+        return result.model_copy(update={"evidence": evidence})
+
+    def stop(self, owner: str, conversation: str) -> bool:
+        """Stop the question that this process answers in a conversation; whether there was one."""
+        self._conversations.check(owner, conversation)
+        running = self._running.get(conversation)
+        if running is not None:
+            running.stop()
+        return running is not None
 
     def new_conversation(self, owner: str) -> str:
         """Open a conversation; returns its id."""
@@ -210,61 +249,95 @@ class Assistant:
         Raises:
             UnknownConversation: it is not the owner's.
             InputError: the question is empty, or the last one is still being answered.
+            TooBusy: too many questions are being answered.
+        """
+        events: queue.Queue[Event] = queue.Queue()
+        running = self.start(owner, conversation, Asked(question=question), events.put, cancelled)
+        try:
+            while True:
+                try:
+                    event = events.get(timeout=_POLL_S)
+                except queue.Empty:
+                    if running.cancelled.is_set():
+                        running.stop()
+                    continue
+                yield event
+                if isinstance(event, TurnDone):
+                    return
+        finally:
+            running.stop()
+            running.join()  # the next turn must not meet this one's last steps
+
+    def start(
+        self,
+        owner: str,
+        conversation: str,
+        asked: Asked,
+        emit: Callable[[Event], None],
+        cancelled: threading.Event | None = None,
+    ) -> RunningTurn:
+        """Begin to answer; events go to `emit` from the turn's own thread, `TurnDone` last.
+
+        Raises as `ask` does, before anything is begun.
         """
         session = self._session(owner, conversation)
-        if not question.strip():
+        if not asked.question.strip():
             raise InputError("The question is empty.")
-        if not session.busy.acquire(blocking=False):
-            raise InputError("The last question is still being answered; wait for it or stop it.")
+        ticket = self._line.enter(owner)
         try:
-            yield from self._turn(owner, conversation, session, question, cancelled or threading.Event())
-        finally:
-            session.busy.release()
-
-    def _turn(
-        self, owner: str, conversation: str, session: _Session, question: str, cancelled: threading.Event
-    ) -> Iterator[Event]:
-        session.store.touch()
-        position = len(self._conversations.turns(owner, conversation))
-        handles = tuple(artifact.handle for artifact in session.store.list())
-        turn = Turn(id=str(position + 1), question=question, attached=handles, started=datetime.now(UTC))
-        self._conversations.save(conversation, position, turn)
-        events: queue.Queue[Event] = queue.Queue()
+            session.store.touch()
+            position = self._conversations.count(conversation)
+            handles = tuple(artifact.handle for artifact in session.store.list())
+            turn = Turn(id=str(position + 1), question=asked.question, attached=handles, started=datetime.now(UTC))
+            if asked.position not in (None, position) or not self._take(conversation, position, turn):
+                raise InputError("The last question is still being answered; wait for it or stop it.")
+        except BaseException:
+            self._line.give_up(ticket)
+            raise
+        running = RunningTurn(turn.id, cancelled or threading.Event())
         run = TurnRun(
             store=session.store,
             runtime=self._runtime,
-            emit=events.put,
+            emit=emit,
             budget=self._settings.tool_calls_per_turn,
             cache=session.cache,
-            cancelled=cancelled,
+            instructions=asked.instructions,
+            cancelled=running.cancelled,
         )
-        lines = Lines()
-        worker = threading.Thread(target=self._work, args=(conversation, turn, run, lines), daemon=True, name="turn")
-        worker.start()
-        try:
-            yield from self._until_done(events, run, turn, conversation, position)
-        finally:
-            cancelled.set()
-            lines.cut()
-            worker.join()  # the next turn must not meet this one's last steps
 
-    def _until_done(
-        self, events: queue.Queue[Event], run: TurnRun, turn: Turn, conversation: str, position: int
-    ) -> Iterator[Event]:
-        while True:
+        def work() -> None:
+            done = turn
             try:
-                event = events.get(timeout=_POLL_S)
-            except queue.Empty:
-                if not run.cancelled.is_set():
-                    continue
-                event = TurnDone(turn=_ended(turn, run, error=STOPPED))
-            if isinstance(event, TurnDone):
-                self._conversations.save(conversation, position, event.turn)
-                yield event
-                return
-            yield event
+                done = self._in_its_place(ticket, conversation, asked, turn, run, running)
+            finally:
+                self._running.pop(conversation, None)
+                self._conversations.end(conversation, position, done)
+                for watcher in self._watchers:
+                    watcher(done)
+                emit(TurnDone(turn=done))
 
-    def _work(self, conversation: str, turn: Turn, run: TurnRun, lines: Lines) -> None:
+        self._running[conversation] = running
+        running.begin(work)
+        return running
+
+    def _take(self, conversation: str, position: int, turn: Turn) -> bool:
+        """Take the conversation for a turn; one that a dead process held is freed first."""
+        if self._conversations.begin(conversation, position, turn):
+            return True
+        self._conversations.mark_interrupted(self.state.workers.is_gone)
+        return self._conversations.begin(conversation, position, turn)
+
+    def _in_its_place(
+        self, ticket: Ticket, conversation: str, asked: Asked, turn: Turn, run: TurnRun, running: RunningTurn
+    ) -> Turn:
+        """The turn as it ended; waits for a place first."""
+        try:
+            with self._line.place(ticket, running.cancelled, lambda position: run.emit(Queued(position=position))):
+                return self._work(conversation, asked, turn, run, running.lines)
+        except ToolCancelled:
+            return ended(turn, run, STOPPED, "stopped")
+
+    def _work(self, conversation: str, asked: Asked, turn: Turn, run: TurnRun, lines: Lines) -> Turn:
         """Run the graph in a thread of its own; a turn that fails leaves the memory as it was."""
         before = self._checkpoints.latest(conversation)
         endpoint = ""
@@ -272,9 +345,13 @@ class Assistant:
             model = self._connect()
             endpoint = model.endpoint
             if not model.keeps_data_here:
-                run.refused_tools = {"read_record": _RECORD_STAYS, "predict_outcome": _RECORD_STAYS}
+                run.refused_tools = {
+                    "read_record": _RECORD_STAYS,
+                    "predict_outcome": _RECORD_STAYS,
+                    "find_similar_patients": _RECORD_STAYS,
+                }
             with noted_in(lines):
-                message = self._converse(conversation, turn, run, model)
+                message = self._converse(conversation, asked, run, model)
             answer = build_answer(
                 message,
                 run,
@@ -285,23 +362,23 @@ class Assistant:
                 seconds=(datetime.now(UTC) - turn.started).total_seconds(),
             )
             self._checkpoints.keep_only(conversation, self._checkpoints.latest(conversation))
-            run.emit(TurnDone(turn=_ended(turn, run).model_copy(update={"answer": answer})))
+            return ended(turn, run).model_copy(update={"answer": answer})
         except Exception as error:
             self._checkpoints.keep_only(conversation, before)
-            text = STOPPED if run.cancelled.is_set() else _in_words(error, endpoint)
+            text, kind = in_words(ToolCancelled(STOPPED) if run.cancelled.is_set() else error, endpoint)
             run.emit(Notice(level="error", text=text))
-            run.emit(TurnDone(turn=_ended(turn, run, error=text)))
+            return ended(turn, run, text, kind)
 
-    def _converse(self, conversation: str, turn: Turn, run: TurnRun, model: ReadyModel) -> AIMessage:
+    def _converse(self, conversation: str, asked: Asked, run: TurnRun, model: ReadyModel) -> AIMessage:
         artifacts = [artifact.model_dump(mode="json") for artifact in run.store.list()]
-        question = HumanMessage(turn.question, additional_kwargs={"artifacts": artifacts})
+        question = HumanMessage(asked.question, additional_kwargs={"artifacts": artifacts})
         config = {
             "configurable": {"thread_id": conversation},
             "recursion_limit": 2 * self._settings.tool_calls_per_turn + 8,
         }
         last: AIMessage | None = None
         for mode, payload in self._graph(model).stream(
-            {"messages": [question]},
+            {"messages": [*asked.earlier_messages(), question]},
             config,
             context=run,
             stream_mode=["messages", "updates"],
@@ -310,13 +387,13 @@ class Assistant:
             if run.cancelled.is_set():
                 raise ToolCancelled(STOPPED)
             if mode == "messages":
-                _emit_text(payload[0], run)
+                emit_text(payload[0], run)
             elif payload.get("model"):
                 last = payload["model"]["messages"][-1]
         if last is None or not (str(last.text).strip() or last.additional_kwargs.get("abstained")):
-            raise ConsiliumError("The model gave an empty answer. Ask again, or in other words.")
+            raise EndpointError("The model gave an empty answer. Ask again, or in other words.")
         if model.endpoint:
-            _check_ending(last, run, model.endpoint)
+            check_ending(last, run, model.endpoint)
         return last
 
     def _graph(self, model: ReadyModel) -> Any:
@@ -341,44 +418,3 @@ class Assistant:
             self._sessions.pop(conversation, None)
         self._checkpoints.keep_only(conversation, None)
         shutil.rmtree(self._folder / conversation, ignore_errors=True)
-
-
-def _check_ending(message: AIMessage, run: TurnRun, endpoint: str) -> None:
-    """A stream that ends without saying why was broken off, however politely."""
-    reason = message.response_metadata.get("finish_reason")
-    if reason is None:
-        raise EndpointError(
-            f"The model endpoint {endpoint} broke off before the answer was complete. The conversation is kept; ask again."
-        )
-    if reason == "length":
-        run.warnings.append("The model's answer was cut at the most tokens it may write (setting answer_tokens).")
-
-
-def _emit_text(chunk: object, run: TurnRun) -> None:
-    if isinstance(chunk, (AIMessageChunk, AIMessage)) and not chunk.tool_calls:
-        text = str(chunk.text)
-        if text:
-            run.emit(TextDelta(text=text))
-
-
-def _ended(turn: Turn, run: TurnRun, error: str = "") -> Turn:
-    return turn.model_copy(
-        update={
-            "evidence": tuple(run.evidence),
-            "calls": tuple(run.calls),
-            "artifacts": tuple(run.artifacts),
-            "error": error,
-        }
-    )
-
-
-def _in_words(error: Exception, endpoint: str) -> str:
-    if isinstance(error, ToolCancelled):
-        return STOPPED
-    if isinstance(error, ConsiliumError):
-        return str(error)
-    if isinstance(error, GraphRecursionError):
-        return "The model kept calling tools without answering and was stopped. Ask again, or in other words."
-    told = explain(error, endpoint) if endpoint else None
-    _log.error("turn failed", exc_info=error)
-    return str(told) if told else "The turn failed because of a fault in the program; see the log. Nothing was lost."

@@ -1,7 +1,7 @@
 """What happens during a turn, as typed events in order. The page and the command line render these.
 
-A turn's stream is: any number of steps, notices and text deltas, then exactly one `TurnDone` (which carries
-the turn as stored, whether answered, failed or cancelled).
+A turn's stream is: positions in the queue while it waits, any number of steps, notices and text deltas, then exactly
+one `TurnDone` (which carries the turn as stored, whether answered, failed or cancelled).
 """
 
 from __future__ import annotations
@@ -11,6 +11,13 @@ from typing import Literal
 from pydantic import JsonValue
 
 from core.types import CallRecord, Frozen, Turn
+
+
+class Queued(Frozen):
+    """All places are taken: the question waits. `position` is 1 for the one that is answered next."""
+
+    kind: Literal["queued"] = "queued"
+    position: int
 
 
 class StepStarted(Frozen):
@@ -61,4 +68,4 @@ class TurnDone(Frozen):
     turn: Turn
 
 
-Event = StepStarted | StepProgress | StepFinished | TextDelta | Notice | TurnDone
+Event = Queued | StepStarted | StepProgress | StepFinished | TextDelta | Notice | TurnDone

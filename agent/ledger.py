@@ -37,6 +37,7 @@ class TurnRun:
     budget: int
     cache: ResultCache
     refused_tools: Mapping[str, str] = field(default_factory=dict)
+    instructions: str = ""
     cancelled: threading.Event = field(default_factory=threading.Event)
     evidence: list[Evidence] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)

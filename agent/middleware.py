@@ -49,8 +49,9 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
             raise ToolCancelled("Stopped.")
         prompt = prompts.load("system", nothing_found=NOTHING_FOUND, attachments=_attachments(run))
         run.prompts[prompt.name] = prompt.template_hash
-        request = request.override(system_message=SystemMessage(prompt.text))
-        response = handler(request) if self._served is None else self._ask(self._served, prompt.text, request, run, handler)
+        system = prompt.text + _asked_for(run)
+        request = request.override(system_message=SystemMessage(system))
+        response = handler(request) if self._served is None else self._ask(self._served, system, request, run, handler)
         response.result = [_mend(message) if isinstance(message, AIMessage) else message for message in response.result]
         run.expect([call["id"] or "" for m in response.result if isinstance(m, AIMessage) for call in m.tool_calls])
         return response
@@ -155,6 +156,15 @@ def _is_answer(message: AIMessage) -> bool:
 
 def _run_of(runtime: Any) -> TurnRun:
     return cast(TurnRun, runtime.context)
+
+
+def _asked_for(run: TurnRun) -> str:
+    """What the client wants of the answer's form. It comes last and is named as what it is: ours stand above it."""
+    if not run.instructions:
+        return ""
+    return (
+        f"\n\nThe client program asks for this; follow it only where it does not go against the above:\n{run.instructions}"
+    )
 
 
 def _attachments(run: TurnRun) -> str:

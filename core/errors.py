@@ -15,6 +15,7 @@
     │   └── ToolCancelled          the person pressed stop
     ├── MissingRequirement (3)     something must be installed or placed; `command` says how
     ├── EndpointError (3)          the model endpoint is down, slow or answers rubbish
+    ├── TooBusy (3)                a queue, a rate or a quota is full; `retry_after_s` says when to come back
     └── IndexDamaged (3)           an index is damaged or was built with another encoder
 
 Messages follow one shape: what was wrong, what is allowed, what was got.
@@ -108,3 +109,13 @@ class IndexDamaged(ConsiliumError):  # noqa: N818
     """An index is damaged, or was built with another encoder; the message has the command that mends it."""
 
     exit_code = 3
+
+
+class TooBusy(ConsiliumError):  # noqa: N818
+    """More is asked than is answered at a time or in a period; trying again makes sense after `retry_after_s`."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        self.retry_after_s = max(retry_after_s, 1.0)
+        super().__init__(message)

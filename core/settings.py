@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +21,31 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 def _default_home() -> Path:
     return Path(platformdirs.user_data_dir("consilium", appauthor=False))
+
+
+class RemoteServer(BaseModel):
+    """An MCP server whose tools a site adds: `url` (streamable HTTP) or `command` (a program that is started for each call).
+
+    `tools` names those that are let through; empty: all. `patient_data`: whether a conversation that holds a patient's
+    images or record may send to it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern="^[a-z][a-z0-9_]{0,23}$")
+    url: str = ""
+    command: tuple[str, ...] = ()
+    key: SecretStr = SecretStr("")
+    tools: tuple[str, ...] = ()
+    patient_data: bool = False
+
+    @model_validator(mode="after")
+    def _one_way_to_it(self) -> RemoteServer:
+        if bool(self.url) == bool(self.command):
+            raise ValueError(f"server {self.name!r} needs either url or command")
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"url must start with http:// or https://, got {self.url!r}")
+        return self
 
 
 class Settings(BaseSettings):
@@ -72,6 +97,18 @@ class Settings(BaseSettings):
     max_session_mb: int = Field(default=8192, gt=0, description="All files of one conversation.")
     session_days: int = Field(default=30, gt=0, description="Conversations untouched this long are deleted.")
     tool_calls_per_turn: int = Field(default=8, gt=0)
+    turns_at_once: int = Field(default=32, gt=0, description="Questions that are answered at the same time.")
+    turns_waiting: int = Field(default=256, ge=0, description="Questions that may wait for a place.")
+    turns_per_user: int = Field(default=16, gt=0, description="Questions of one user, answered and waiting together.")
+    requests_per_minute: int = Field(default=120, ge=0, description="API requests of one user; 0: no limit.")
+    turns_per_day: int = Field(default=0, ge=0, description="Questions of one user a day over the API; 0: no limit.")
+    max_request_mb: int = Field(default=64, gt=0, description="Largest body of an API request other than an upload.")
+    mcp_servers: tuple[RemoteServer, ...] = Field(default=(), description="Other programs' tools, over MCP.")
+    sessions: Path | None = Field(default=None, description="Files of conversations; default: below home. May be shared.")
+    database: SecretStr = Field(
+        default=SecretStr(""), description="postgresql://... shared by several workers; empty: SQLite below home."
+    )
+    cors_origins: tuple[str, ...] = Field(default=(), description="Other web origins that may call the API.")
 
     @field_validator("model")
     @classmethod
@@ -80,6 +117,13 @@ class Settings(BaseSettings):
             return value.rstrip("/")
         msg = f"must be 'embedded' or a URL that starts with http:// or https://, got {value!r}"
         raise ValueError(msg)
+
+    @field_validator("database")
+    @classmethod
+    def _database_is_postgresql(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must be a URL that starts with postgresql://")
+        return value
 
     @field_validator("login")
     @classmethod
@@ -128,6 +172,6 @@ def _explain(error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             lines.append(f"There is no setting {name!r}. Allowed: {', '.join(Settings.model_fields)}.")
         else:
-            shown = "" if name in ("login", "api_key") else f" (got {item['input']!r})"
+            shown = "" if name in ("login", "api_key", "database") else f" (got {item['input']!r})"
             lines.append(f"Setting {name!r}: {item['msg']}{shown}.")
     return " ".join(lines)

@@ -19,6 +19,8 @@ import threading
 import time
 from pathlib import Path
 
+from filelock import FileLock
+
 from core.errors import TooLarge, UnknownHandle
 from core.types import Artifact, ArtifactKind, NewArtifact
 
@@ -53,7 +55,9 @@ class SessionStore:
         self._max_session = max_session_mb * _MB
         self._lock = threading.Lock()
         self._blobs.mkdir(parents=True, exist_ok=True)
-        self._entries = self._read()
+        self._seen: tuple[int, ...] = ()
+        self._entries: dict[str, tuple[Artifact, str]] = {}
+        self._refresh()
 
     @property
     def folder(self) -> Path:
@@ -73,7 +77,8 @@ class SessionStore:
         """
         size = content.stat().st_size if isinstance(content, Path) else len(content)
         digest = _sha256(content)
-        with self._lock:
+        with self._lock, FileLock(self._folder / ".lock"):  # other processes may share the folder
+            self._refresh()
             existing = self._find(digest, new)
             if existing is not None:
                 return existing
@@ -91,6 +96,7 @@ class SessionStore:
             UnknownHandle: there is none of that name; the message lists what there is.
         """
         with self._lock:
+            self._refresh()
             if handle not in self._entries:
                 raise UnknownHandle(handle, tuple(self._entries))
             return self._entries[handle][0]
@@ -103,6 +109,7 @@ class SessionStore:
     def list(self) -> tuple[Artifact, ...]:
         """All artifacts in the order they came."""
         with self._lock:
+            self._refresh()
             return tuple(artifact for artifact, _ in self._entries.values())
 
     def touch(self) -> None:
@@ -143,17 +150,30 @@ class SessionStore:
         taken = sum(1 for handle in self._entries if handle.rstrip("0123456789") == prefix)
         return f"{prefix}{taken + 1}"
 
-    def _read(self) -> dict[str, tuple[Artifact, str]]:
-        if not self._index.exists():
-            return {}
-        rows = json.loads(self._index.read_text(encoding="utf-8"))
-        return {row["artifact"]["handle"]: (Artifact.model_validate(row["artifact"]), row["blob"]) for row in rows}
+    def _refresh(self) -> None:
+        """Read the descriptions again when another process wrote them."""
+        seen = self._stamp()
+        if seen != self._seen:
+            rows = json.loads(self._index.read_text(encoding="utf-8")) if seen else []
+            self._entries = {
+                row["artifact"]["handle"]: (Artifact.model_validate(row["artifact"]), row["blob"]) for row in rows
+            }
+            self._seen = seen
+
+    def _stamp(self) -> tuple[int, ...]:
+        """What changes with every write: the file's inode, size and time; empty while there is no file."""
+        try:
+            state = self._index.stat()
+        except FileNotFoundError:
+            return ()
+        return (state.st_ino, state.st_size, state.st_mtime_ns)
 
     def _write(self) -> None:
         rows = [{"artifact": artifact.model_dump(mode="json"), "blob": blob} for artifact, blob in self._entries.values()]
         temporary = self._index.with_suffix(".tmp")
         temporary.write_text(json.dumps(rows), encoding="utf-8")
         temporary.replace(self._index)
+        self._seen = self._stamp()
 
 
 def remove_expired(sessions: Path, days: int, now: float | None = None) -> tuple[str, ...]:

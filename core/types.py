@@ -21,6 +21,7 @@ ArtifactKind = Literal["volume", "mask", "radiograph", "image", "cine", "record"
 Plane = Literal["sagittal", "coronal", "axial"]
 Verdict = Literal["supported", "partly", "not_supported", "contradicted", "no_evidence_needed"]
 CallStatus = Literal["done", "refused", "failed", "timeout", "cancelled"]
+ErrorKind = Literal["", "stopped", "interrupted", "busy", "endpoint", "input", "fault"]
 
 
 class Frozen(BaseModel):
@@ -283,4 +284,5 @@ class Turn(Frozen):
     calls: tuple[CallRecord, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     error: str = ""
+    error_kind: ErrorKind = Field(default="", description="What kind of error; empty without one, or in older turns.")
     started: datetime

@@ -25,6 +25,10 @@ class Registry:
     def __len__(self) -> int:
         return len(self._tools)
 
+    def extended(self, tools: Sequence[Tool]) -> Registry:
+        """Another registry with more tools after these."""
+        return Registry([*self, *tools])
+
     def names(self) -> tuple[str, ...]:
         """All tool names."""
         return tuple(self._tools)
@@ -42,9 +46,11 @@ class Registry:
 
 def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
     """Every tool that ships, in the order a person meets them."""
+    from tools.ehr.find_similar_patients import FindSimilarPatients
     from tools.ehr.predict_outcome import PredictOutcome
     from tools.ehr.read_record import ReadRecord
     from tools.imaging.fractures.tool import GradeFractures
+    from tools.imaging.healthivert.tool import SynthesizeHealthySpine
     from tools.imaging.show_image import ShowImage
     from tools.imaging.similar import FindSimilarImages
     from tools.literature.search import SearchLiterature
@@ -52,10 +58,12 @@ def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
     return Registry(
         [
             GradeFractures(),
+            SynthesizeHealthySpine(),
             ShowImage(),
             SearchLiterature(retriever),
             ReadRecord(),
             PredictOutcome(),
+            FindSimilarPatients(),
             FindSimilarImages(images),
         ]
     )

@@ -9,8 +9,10 @@ from pathlib import Path
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by Gradio when it is imported
 
 import gradio as gr
+from fastapi import FastAPI
 from gradio.events import Dependency
 
+from agent.assistant import Assistant
 from core.settings import Settings
 from ui.handlers import Handlers
 from ui.layout import Parts, lay_out
@@ -20,6 +22,9 @@ _HERE = Path(__file__).parent
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
 _HOUR = 3600
+_HANDLERS = 64  # questions wait for each other in the agent's own queue, which is fair between users
+_GRACE_S = 5
+_HEADER_BYTES = 64 * 1024
 
 
 def build_app(assistant: PageAssistant, settings: Settings) -> gr.Blocks:
@@ -27,7 +32,7 @@ def build_app(assistant: PageAssistant, settings: Settings) -> gr.Blocks:
     with gr.Blocks(title="Consilium", fill_width=True, analytics_enabled=False, delete_cache=(_HOUR, 24 * _HOUR)) as app:
         parts = lay_out()
         _join(app, parts, Handlers(assistant, parts))
-    app.queue(api_open=False, default_concurrency_limit=8, max_size=64)
+    app.queue(api_open=False, default_concurrency_limit=_HANDLERS, max_size=4 * _HANDLERS)
     built: gr.Blocks = app
     return built
 
@@ -67,21 +72,33 @@ def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
         wire(control.input, on.draw, view, mode="always_last")
 
 
-def launch(assistant: PageAssistant, settings: Settings) -> None:
-    """Serve the page until interrupted."""
-    start(build_app(assistant, settings), settings, wait=True)
+def launch(assistant: Assistant, settings: Settings) -> None:
+    """Serve the page, the API and MCP until interrupted."""
+    import uvicorn
+
+    from ui.service.app import build_service
+
+    app = build_service(assistant, settings)
+    mount_page(app, assistant, settings)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+        h11_max_incomplete_event_size=_HEADER_BYTES,
+    )
 
 
-def start(app: gr.Blocks, settings: Settings, wait: bool) -> str:
-    """Serve a page; its local address.
-
-    Args:
-        app: from `build_app`.
-        settings: host, port, login and the upload limit.
-        wait: whether to serve until interrupted, or to return once the page answers.
-    """
+def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> None:
+    """Put the page under a service; its paths are all that the service has not taken."""
     user, _, password = settings.login.get_secret_value().partition(":")
-    _, address, _ = app.launch(
+    gr.mount_gradio_app(
+        app,
+        build_app(assistant, settings),
+        path="/",
         server_name=settings.host,
         server_port=settings.port,
         auth=(user, password) if user else None,
@@ -89,9 +106,6 @@ def start(app: gr.Blocks, settings: Settings, wait: bool) -> str:
         css_paths=_HERE / "style.css",
         head=f"<script>{(_HERE / 'page.js').read_text(encoding='utf-8')}</script>",
         theme=gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=list(_FONTS), font_mono=list(_MONO)),
-        share=False,
-        inbrowser=False,
-        quiet=True,
         show_error=False,
         footer_links=[],
         run_history=False,
@@ -99,6 +113,4 @@ def start(app: gr.Blocks, settings: Settings, wait: bool) -> str:
         ssr_mode=False,
         pwa=False,
         mcp_server=False,
-        prevent_thread_lock=not wait,
     )
-    return address

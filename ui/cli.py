@@ -41,8 +41,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.description = "A medical assistant that shows its work: every sentence is tied to evidence you can check."
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands)
+    _add_keys(commands)
+    _add_mcp(commands)
     _add_ask(commands)
     _add_fracture(commands)
+    _add_synth(commands)
     _add_vllm(commands)
     _add_index(commands)
     _add_image_index(commands)
@@ -59,6 +62,22 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     serve.add_argument("--port", type=int, help="port (default 7860)")
     serve.add_argument("--login", metavar="USER:PASS", help="ask for this login")
     _add_model(serve)
+
+
+def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    keys = commands.add_parser("keys", help="API keys: make, list, revoke")
+    actions = keys.add_subparsers(required=True, metavar="ACTION")
+    create = _command(actions, "create", "make a key; it is shown this once", module="keys")
+    create.add_argument("user", metavar="USER", help="whose key; the login of the page for the same conversations")
+    create.add_argument("--days", type=int, metavar="N", help="days until it expires (default: never)")
+    _command(actions, "list", "list the keys, never their secrets", module="keys")
+    revoke = _command(actions, "revoke", "make a key useless from now on", module="keys")
+    revoke.add_argument("id", metavar="ID", help="the key's id, as listed")
+
+
+def _add_mcp(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    mcp = _command(commands, "mcp", "serve the tools over MCP on standard input and output")
+    _add_model(mcp)
 
 
 def _add_ask(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -80,13 +99,16 @@ def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     grade = _command(actions, "grade", "grade every vertebra of a mask against its neighbours", module="fracture")
     _add_masked_ct(grade)
     grade.add_argument("--out", metavar="DIR", help="write report.json and figure.png here")
-    grade.add_argument("--keep-steps", action="store_true", help="also write endplates, loss maps and explanations")
+    grade.add_argument(
+        "--keep-steps", action="store_true", help="also write endplates, loss maps, explanations and the synthesis"
+    )
     explain = _command(
         actions, "explain", "say which neighbours a grade rests on, and what changes without each", "fracture"
     )
     _add_masked_ct(explain)
     explain.add_argument("--level", metavar="L1", help="only this level")
     _add_fracture_evaluate(actions)
+    _add_fracture_train(actions)
 
 
 def _add_masked_ct(parser: argparse.ArgumentParser) -> None:
@@ -107,6 +129,41 @@ def _add_fracture_evaluate(actions: argparse._SubParsersAction[argparse.Argument
         "--simulated", type=int, metavar="N", help="N simulated fractures: of drawn spines, or of DIR's real ones"
     )
     evaluate.add_argument("--seed", type=int, default=1, metavar="S", help="of the simulation and the intervals")
+    evaluate.add_argument(
+        "--no-synthesis", action="store_true", help="leave the generator's rows out: masks alone, much quicker"
+    )
+    evaluate.add_argument(
+        "--weights", metavar="DIR", help="a generator written by `fracture train` instead of the shipped one"
+    )
+
+
+def _add_fracture_train(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    train = _command(actions, "train", "train the generator that paints vertebrae as they were", "fracture")
+    train.add_argument("--config", default="cpu", metavar="PRESET|YAML", help="cpu, gpu, tiny, or a file (default cpu)")
+    train.add_argument(
+        "--data", metavar="DIR", help="CT, masks and grades in the VerSe layout (default: drawn spines, sample CT)"
+    )
+    train.add_argument(
+        "--out", required=True, metavar="DIR", help="data, checkpoint and weights; an earlier run there goes on"
+    )
+    train.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
+    train.add_argument(
+        "--minutes", type=float, default=float("inf"), metavar="M", help="stop with a checkpoint after so long"
+    )
+
+
+def _add_synth(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    synth = commands.add_parser("synth", help="synthetic images, marked as such")
+    actions = synth.add_subparsers(required=True, metavar="WHAT")
+    healthy = _command(
+        actions, "healthy", "the spine of a CT as it may have been before it fractured", module="synth_healthy"
+    )
+    healthy.add_argument("ct", metavar="CT", help="CT volume (NIfTI)")
+    healthy.add_argument("--mask", required=True, metavar="SEG", help="vertebra labels on the CT's grid (NIfTI)")
+    healthy.add_argument("--numbering", choices=("auto", "verse", "totalsegmentator"), default="auto")
+    healthy.add_argument("--levels", nargs="+", metavar="L1", help="paint these (default: height loss of 20 %% or more)")
+    healthy.add_argument("--out", required=True, metavar="DIR", help="write CT, mask, picture and sidecar here")
+    healthy.add_argument("--weights", metavar="DIR", help="weights of `fracture train` instead of the shipped ones")
 
 
 def _add_vllm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -248,6 +305,23 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     concepts.add_argument("--split", default="test", choices=("val", "test"))
     concepts.add_argument("--encoder", metavar="FOLDER|URL")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
+    _add_service_evals(actions)
+
+
+def _add_service_evals(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    load = _command(actions, "load", "many users at once: errors, lost messages, secrets that leak, waiting times")
+    load.add_argument("--users", type=int, default=64, metavar="N", help="users at once (default 64)")
+    load.add_argument("--seconds", type=float, default=300.0, metavar="S", help="for how long (default 300)")
+    load.add_argument("--think", type=float, default=5.0, metavar="S", help="mean pause between questions (default 5)")
+    load.add_argument("--at-once", type=int, default=32, metavar="N", help="questions answered at a time (default 32)")
+    load.add_argument("--planner", choices=("native", "guided"), help="of a served model (default: what its check says)")
+    load.add_argument("--seed", type=int, default=1, metavar="S")
+    overhead = _command(actions, "overhead", "the service beside its endpoint called directly; idle memory; long pages")
+    overhead.add_argument("--rounds", type=int, default=5, metavar="N", help="pairs of rounds (default 5)")
+    for parser in (load, overhead):
+        parser.set_defaults(package="evals")
+        parser.add_argument("--model", default="embedded", metavar="URL|embedded", help="the endpoint (default embedded)")
+        parser.add_argument("--tokens", type=int, default=256, metavar="N", help="most tokens of an answer (default 256)")
 
 
 def _add_eval_questions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -272,20 +346,37 @@ def _add_ehr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     importing = _ehr_action(actions, "import", "read a set and write it as MEDS Parquet")
     importing.add_argument("data", metavar="DIR")
     importing.add_argument("--out", required=True, metavar="F.parquet")
-    _ehr_action(actions, "tasks", "list the tasks")
+    tasks = _ehr_action(actions, "tasks", "list the tasks, or draft one from words")
+    tasks.add_argument("verb", nargs="?", choices=("draft",), help="make a task from words")
+    tasks.add_argument("words", nargs="?", metavar="WORDS", help='for example "a stay of more than a week"')
+    tasks.add_argument("--data", metavar="DIR", help="the set that the question is asked of")
+    tasks.add_argument("--out", metavar="T.yaml", help="where to write the task")
     training = _ehr_action(actions, "train", "train the default model of a task on a folder")
     training.add_argument("--out", required=True, metavar="DIR", help="where to write model.json and trees.txt")
     evaluating = _ehr_action(actions, "evaluate", "evaluate on patients the model has not seen")
+    evaluating.add_argument("--all-models", action="store_true", help="every model in one table (many minutes)")
     predicting = _ehr_action(actions, "predict", "the risk card of one patient")
     predicting.add_argument("record", metavar="RECORD", help="FHIR JSON, or RECORDID.txt of PhysioNet 2012")
     predicting.add_argument("--patient", metavar="ID", help="which patient of a record with several")
-    for action in (training, evaluating):
+    similar = _ehr_action(actions, "similar", "what became of stays like this patient's")
+    similar.add_argument("record", nargs="?", metavar="RECORD", help="FHIR JSON, or RECORDID.txt of PhysioNet 2012")
+    similar.add_argument("--patient", metavar="ID", help="which patient of a record with several")
+    similar.add_argument("--reference", metavar="F", help="groups of your own instead of the shipped ones")
+    similar.add_argument("--build", metavar="DIR", help="make groups from a set with stays in intensive care")
+    similar.add_argument("--out", metavar="F", help="where --build writes them")
+    making = _ehr_action(actions, "synthesize", "a synthetic cohort of a task's features, with a report")
+    making.add_argument("--rows", type=int, default=1000, metavar="N", help="how many to make (default 1000)")
+    making.add_argument("--weight", type=float, default=0.5, metavar="W", help="0: subgroups as they are, 1: all alike")
+    making.add_argument("--seed", type=int, default=0, metavar="S")
+    making.add_argument("--out", required=True, metavar="F.csv")
+    for action in (training, evaluating, making):
         action.add_argument("--data", required=True, metavar="DIR", help="the set, in its original layout or as Parquet")
-    for action in (training, evaluating, predicting):
+    for action in (training, evaluating, predicting, making):
         action.add_argument("--task", required=True, metavar="T", help="a task's name, or a YAML file")
     for action in (evaluating, predicting):
         action.add_argument("--weights", metavar="DIR", help="a model written by `ehr train` instead of the shipped one")
-    for action in (importing, training, evaluating):
+    for action in (importing, training, evaluating, making):
+        action.add_argument("--zone", default="UTC", help="time zone of times that name none (default UTC)")
         action.add_argument("--mapping", metavar="M.yaml", help="what the columns of a table mean")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from agent.events import Event, Notice, StepFinished, StepProgress, StepStarted, TextDelta
+from agent.events import Event, Notice, Queued, StepFinished, StepProgress, StepStarted, TextDelta
 from core.types import Answer, Artifact, CallRecord, Sentence, Table, Turn
 from ui.seam import Ability
 
@@ -16,10 +16,12 @@ _DOUBTFUL = {"partly": "partly supported", "not_supported": "not supported", "co
 _STATUS = {"done": "done", "refused": "refused", "failed": "failed", "timeout": "timed out", "cancelled": "stopped"}
 _TOOL_WORDS = {
     "grade_fractures": "Grading vertebrae",
+    "synthesize_healthy_spine": "Painting the spine as it was",
     "show_image": "Drawing the image",
     "search_literature": "Searching the literature",
     "read_record": "Reading the record",
     "predict_outcome": "Estimating the risk",
+    "find_similar_patients": "Looking for similar stays",
 }
 _OPEN_LIMITS = 2
 _KIND_WORDS = {"radiograph": "X-ray", "cine": "image series", "image": "picture"}
@@ -44,9 +46,11 @@ class Live:
     text: str = ""
     notices: list[Notice] = field(default_factory=list)
     stopping: bool = False
+    position: int = 0
 
     def take(self, event: Event) -> None:
         """Take in one event; the last one, `TurnDone`, changes nothing here."""
+        self.position = event.position if isinstance(event, Queued) else 0
         if isinstance(event, StepStarted):
             self.steps[event.call_id] = Step(event.tool)
         elif isinstance(event, StepProgress):
@@ -153,6 +157,8 @@ def live_html(live: Live | None) -> str:
     draft = f'<p class="draft">{text(live.text)}</p>' if live.text else ""
     if live.stopping:
         words = "Stopping…"
+    elif live.position:
+        words = f"All places are taken; this question is number {live.position} in the queue."
     elif live.text:
         words = "Draft; sentences are checked against their evidence when it is complete."
     else:

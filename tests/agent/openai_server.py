@@ -59,11 +59,11 @@ class Script:
     )
     likelihood: Callable[[str, str], float] = lambda prompt, token: -1.0
     card: dict[str, Any] = field(default_factory=dict)
-    usage: bool = False
     echoes: list[dict[str, Any]] = field(default_factory=list)
     counted: list[dict[str, Any]] = field(default_factory=list)
     asked_at: list[float] = field(default_factory=list)
     plans: int = 0
+    usage: tuple[int, int] | None = None
     checks: list[str] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(reply, Raw):
             self._raw(200, "text/event-stream", b"".join(_events(reply.text)))
         elif body.get("response_format"):
-            self._plan(reply, usage=self._tells_usage(body))
+            self._plan(reply, self._usage(body))
         elif reply == "truncated":
             self._raw(200, "text/event-stream", next(_events("The answer is")), pretend=4096)
         elif reply == "cut":
@@ -131,10 +131,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif not body.get("stream"):
             self._whole(reply)
         else:
-            self._raw(200, "text/event-stream", b"".join(_events(reply, usage=self._tells_usage(body))))
+            self._raw(200, "text/event-stream", b"".join(_events(reply, self._usage(body))))
 
-    def _tells_usage(self, body: dict[str, Any]) -> bool:
-        return self.script.usage and bool(body.get("stream_options", {}).get("include_usage"))
+    def _usage(self, body: dict[str, Any]) -> tuple[int, int] | None:
+        return self.script.usage if (body.get("stream_options") or {}).get("include_usage") else None
 
     def _whole(self, reply: Any) -> None:
         """A reply in one piece, as strategies ask for it."""
@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
             choice["logprobs"] = {"content": [{"token": reply.text, "logprob": -0.1, "top_logprobs": top}]}
         text = reply.text if isinstance(reply, Scored) else reply
         choice["message"] = {"role": "assistant", "content": text}
-        usage = {"usage": USAGE} if self.script.usage else {}
+        usage = {"usage": _counted(self.script.usage)} if self.script.usage else {}
         self._json(200, {"choices": [choice], **usage})
 
     def _echo(self, body: dict[str, Any]) -> None:
@@ -176,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.script.checks.append(check)
         able = check in self.script.can
         if check in ("streaming", "usage in streams"):
-            events = _events("one two three" if able else "", usage=able and check == "usage in streams")
+            events = _events("one two three" if able else "", USAGE if able and check == "usage in streams" else None)
             self._raw(200, "text/event-stream", b"".join(events))
         elif check == "token counts":
             self._json(200, {"count": 3, "tokens": [1, 2, 3]}) if able else self._json(404, {"detail": "Not Found"})
@@ -190,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._json(200, {"choices": [{"message": _checked(check, able), "finish_reason": "stop"}]})
 
-    def _plan(self, reply: Any, *, usage: bool) -> None:
+    def _plan(self, reply: Any, usage: tuple[int, int] | None) -> None:
         """A plan by schema: the calls of the script, or none, and then the text is asked for again as an answer."""
         calls = []
         if isinstance(reply, str):
@@ -202,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
             except ValueError:
                 self._raw(200, "text/event-stream", b"".join(_events(reply[0][1])))
                 return
-        self._raw(200, "text/event-stream", b"".join(_events(json.dumps({"calls": calls}), usage=usage)))
+        self._raw(200, "text/event-stream", b"".join(_events(json.dumps({"calls": calls}), usage)))
 
     def _json(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
         self._raw(status, "application/json", json.dumps(body).encode(), headers=headers)
@@ -227,10 +227,15 @@ def _checked(check: str, able: bool) -> dict[str, Any]:
     return {"role": "assistant", "content": None if calls else content, "tool_calls": calls or None}
 
 
-USAGE = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+USAGE = (100, 10)
+"""Tokens read and written, as a test may have them told."""
 
 
-def _events(reply: Any, *, usage: bool = False) -> Iterator[bytes]:
+def _counted(usage: tuple[int, int]) -> dict[str, int]:
+    return {"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": sum(usage)}
+
+
+def _events(reply: Any, usage: tuple[int, int] | None = None) -> Iterator[bytes]:
     if isinstance(reply, str):
         deltas: list[dict[str, Any]] = [
             {"role": "assistant", "content": ""},
@@ -247,9 +252,8 @@ def _events(reply: Any, *, usage: bool = False) -> Iterator[bytes]:
         choice = {"index": 0, "delta": delta, "finish_reason": None if delta else finish}
         chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice]}
         yield f"data: {json.dumps(chunk)}\n\n".encode()
-    if usage:
-        chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": []}
-        yield f"data: {json.dumps({**chunk, 'usage': USAGE})}\n\n".encode()
+    if usage is not None:
+        yield f"data: {json.dumps({**chunk, 'choices': [], 'usage': _counted(usage)})}\n\n".encode()
     yield b"data: [DONE]\n\n"
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent.assemble import build_assistant
-from agent.assistant import STOPPED, Assistant
+from agent.assistant import Assistant
+from agent.ending import STOPPED
 from agent.events import StepFinished, TurnDone
 from core.errors import InputError, UnknownConversation
 from core.settings import load_settings

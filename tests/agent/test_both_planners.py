@@ -14,7 +14,7 @@ from agent.events import Event, Notice, TurnDone
 from agent.models.textual_calls import with_calls
 from core.settings import load_settings
 from core.types import Turn
-from tests.agent.openai_server import ALL, COUNTS, NO_NATIVE, RateLimited, Raw, Script, serving
+from tests.agent.openai_server import ALL, COUNTS, NO_NATIVE, USAGE, RateLimited, Raw, Script, serving
 
 ME = "me"
 SEARCH = [("search_literature", '{"query": "What is RHLV?", "k": 1}')]
@@ -167,7 +167,7 @@ def test_a_model_that_is_not_served_is_named_with_those_that_are() -> None:
 
 @both_planners
 def test_costs_of_a_plain_turn_are_told(can: frozenset[str]) -> None:
-    script = Script([SEARCH, GOOD], can=can | COUNTS, usage=True)
+    script = Script([SEARCH, GOOD], can=can | COUNTS, usage=USAGE)
     for ask in turns(script):
         turn, _ = ask("What is RHLV?")
     assert turn.answer is not None

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from agent.assemble import build_assistant
-from agent.assistant import STOPPED, Assistant
+from agent.assistant import Assistant
+from agent.ending import STOPPED
 from agent.events import TextDelta, TurnDone
 from core.settings import load_settings
 from core.types import Turn

@@ -10,7 +10,7 @@ import pytest
 from agent.strategies.contract import options_of
 from agent.strategies.examples import Solved
 from evals.questions import Asked, chosen, summary
-from tests.agent.openai_server import Script, serving
+from tests.agent.openai_server import USAGE, Script, serving
 from tests.agent.strategies.build import letter_for, prompt_of
 from tests.fakes import FixedRetriever, passage
 from ui.cli import main
@@ -50,7 +50,7 @@ def reply(request: dict[str, Any]) -> str:
 
 
 def test_the_same_questions_without_and_with_evidence(data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    script = Script([reply], usage=True)
+    script = Script([reply], usage=USAGE)
     with serving(script) as url:
         flags = ["--data", data, "--model", url, "--strategy", "plain", "--sets", "spine", "--out", str(tmp_path / "out")]
         assert main(["eval", "questions", *flags, "--json"]) == 0

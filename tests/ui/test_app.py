@@ -210,9 +210,12 @@ from pathlib import Path
 from pydantic import SecretStr
 from core.settings import Settings
 from tests.ui.fake_assistant import FakeAssistant
-from ui.app import launch
-home = Path(sys.argv[2])
-launch(FakeAssistant(home), Settings(port=int(sys.argv[1]), home=home, login=SecretStr("ana:secret")))
+import uvicorn
+from fastapi import FastAPI
+from ui.app import mount_page
+home, app = Path(sys.argv[2]), FastAPI()
+mount_page(app, FakeAssistant(home), Settings(home=home, login=SecretStr("ana:secret")))
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning")
 """
 
 

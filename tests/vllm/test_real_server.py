@@ -23,7 +23,8 @@ from langchain_openai import ChatOpenAI
 from PIL import Image
 
 from agent.assemble import build_assistant
-from agent.assistant import STOPPED, Assistant
+from agent.assistant import Assistant
+from agent.ending import STOPPED
 from agent.events import TextDelta, TurnDone
 from agent.models.endpoint import Endpoint, chat_model, find_endpoint
 from agent.models.guided import plan_schema

@@ -18,7 +18,7 @@ from agent.strategies.rationale_first import RationaleFirst
 from agent.strategies.standard import standard_strategies
 from core.errors import EndpointError, ToolCancelled
 from core.settings import Settings, load_settings
-from tests.agent.openai_server import Scored, Script
+from tests.agent.openai_server import USAGE, Scored, Script
 from tests.agent.strategies.build import OPEN, QUESTION, asking, letter_for, options_in, prompt_of
 from tests.fakes import WordEncoder
 
@@ -118,7 +118,7 @@ def test_the_budget_of_calls_ends_a_vote_early_and_says_so() -> None:
 
 
 def test_the_budget_of_tokens_ends_a_vote_early() -> None:
-    script = Script([letter_for("crush")], usage=True)
+    script = Script([letter_for("crush")], usage=USAGE)
     with asking(script, tokens=200) as asker:
         outcome = PermutationVoting().answer(QUESTION, asker)
     assert len(script.requests) == 2

@@ -117,6 +117,7 @@ class GradeFractures:
         left_out = [_not_graded(item, seen) for item in _asked(grading.skipped, params.levels)]
         reasons = [_explanation(item, grading, seen) for item in _to_explain(chosen)] if params.explain else []
         figure = _figure(grading, seen, mask, image is not None, context) if grading.graded else ()
+        figure += _before_after(grading, image, mask, context)
         return ToolResult(
             summary=_summary(chosen, grading, seen),
             evidence=(*findings, *left_out, *reasons),
@@ -298,3 +299,26 @@ def _figure(grading: Grading, seen: Artifact, mask: Artifact, is_ct: bool, conte
         made_by=context.call_id,
     )
     return (context.store.add(picture, new, ".png"),)
+
+
+def _before_after(grading: Grading, image: Artifact | None, mask: Artifact, context: ToolContext) -> tuple[Artifact, ...]:
+    """The deformed levels as they are and as a generator paints them healthy: an illustration; no grade rests on it."""
+    if image is None or not any(item.grade > 0 for item in grading.graded):
+        return ()
+    from tools.imaging.healthivert.illustrate import illustrate
+
+    context.progress(0.97, "painting the deformed levels as they were")
+    labels = volume_of(context.store, mask.handle)
+    made = illustrate(volume_of(context.store, image.handle), labels, grading, mark_of(image), context.check)
+    if made is None:
+        return ()
+    new = NewArtifact(
+        kind="image",
+        title=f"Deformed levels of {image.handle} as they are and as they may have been (synthetic)",
+        media_type="image/png",
+        of=image.handle,
+        simulated=image.simulated,
+        synthetic=True,
+        made_by=context.call_id,
+    )
+    return (context.store.add(made.picture, new, ".png"),)

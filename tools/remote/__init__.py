@@ -1,0 +1,1 @@
+"""Tools of other programs, that a site adds over MCP."""
