@@ -29,6 +29,7 @@ from core.types import Choice, StrategyUse
 
 _FEWEST_WORDS = 6
 """A draft that is shorter says no more than the letter."""
+_LONGEST_BEFORE = 400
 CHOSE = "The model chose"
 _SAID = re.compile(
     r"\A(?:the )?(?:correct |final )?answer(?: is|:)\W*[A-J]\b[).:*\s]*"
@@ -53,8 +54,13 @@ class Ways:
         return choose(as_question(text), self.strategies, self.wanted, logprobs=self.logprobs)
 
 
-def answered(draft: AIMessage, asked: str, pictures: Sequence[str], run: TurnRun, ways: Ways, chosen: Chosen) -> AIMessage:
-    """The draft, or the message that a strategy makes of it; costs and votes are noted in the run."""
+def answered(
+    draft: AIMessage, questions: Sequence[str], pictures: Sequence[str], run: TurnRun, ways: Ways, chosen: Chosen
+) -> AIMessage:
+    """The draft, or the message that a strategy makes of it; costs and votes are noted in the run.
+
+    `questions` are those of the conversation, the one to answer last.
+    """
     name = chosen.strategy.name
     if name == "plain":
         run.strategy = StrategyUse(name=name, why=chosen.why, calls=0, prompt_tokens=0, completion_tokens=0)
@@ -63,7 +69,10 @@ def answered(draft: AIMessage, asked: str, pictures: Sequence[str], run: TurnRun
         return draft
     show = run.hush()
     lines = tuple(f"[{item.id}] {evidence_text(item)}" for item in run.evidence)
-    question = as_question(asked).model_copy(update={"evidence": lines, "pictures": tuple(pictures)})
+    question = as_question(questions[-1]).model_copy(update={"evidence": lines, "pictures": tuple(pictures)})
+    if not question.options and len(questions) > 1:  # "and L2?" means nothing alone
+        before = questions[-2][:_LONGEST_BEFORE]
+        question = question.model_copy(update={"text": f"{question.text}\n(Asked just before: {before})"})
     asker = ways.new_asker(run.cancelled.is_set)
     run.emit(Notice(level="info", text=f"Answering by {name.replace('_', ' ')} ({chosen.why})."))
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import openai
 from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import AgentState, ModelRequest, ModelResponse
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
@@ -19,6 +20,7 @@ from agent.by_strategy import answered
 from agent.events import Notice
 from agent.eyes import pictures_of, tell_withheld, with_pictures
 from agent.ledger import TurnRun
+from agent.models.endpoint import refuses_pictures
 from agent.models.guided import KEPT_CALLING
 from agent.models.lines import current
 from agent.models.textual_calls import with_calls
@@ -64,28 +66,41 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
         if len(run.calls) >= run.budget:  # it is to answer with what there is
             request = request.override(tools=[])
         offered = tuple(tool.name for tool in request.tools if isinstance(tool, BaseTool))
-        asked = _question(request.messages)
-        messages = list(request.messages)
-        if served.eyes is not None:
-            messages = with_pictures(messages, run, served.eyes)
-        messages = served.window.fitted(system, messages, self._as_declared(request.tools, offered), run)
-        chosen = served.ways.choose(asked)
+        questions = [str(message.text) for message in request.messages if isinstance(message, HumanMessage)]
+        chosen = served.ways.choose(questions[-1])
         if chosen.strategy.name != "plain":
             run.hush()
         run.asked += 1
-        response = handler(request.override(messages=messages))
+        response, messages = self._send(served, system, request, run, handler, offered)
         response.result = [
             self._heard(served, message, messages, offered, run) if isinstance(message, AIMessage) else message
             for message in response.result
         ]
         last = response.result[-1]
         if isinstance(last, AIMessage) and _is_answer(last):
-            pictures = pictures_of(messages)
-            response.result[-1] = answered(last, asked, pictures, run, served.ways, chosen)
+            response.result[-1] = answered(last, questions, pictures_of(messages), run, served.ways, chosen)
         lines = current()
         if lines is not None and run.use is not None:  # as counted on the wire, plans and repeats included
             run.use = run.use.model_copy(update={"calls": lines.requests})
         return response
+
+    def _send(
+        self, served: Served, system: str, request: ModelRequest[TurnRun], run: TurnRun,
+        handler: Callable[[ModelRequest[TurnRun]], ModelResponse[Any]], offered: tuple[str, ...],
+    ) -> tuple[ModelResponse[Any], list[AnyMessage]]:  # fmt: skip
+        """The response and the messages it is to: with pictures, and without when the endpoint refuses them."""
+        tools = self._as_declared(request.tools, offered)
+        plain = list(request.messages)
+        shown = plain if served.eyes is None else with_pictures(plain, run, served.eyes)
+        messages = served.window.fitted(system, shown, tools, run)
+        try:
+            return handler(request.override(messages=messages)), messages
+        except openai.BadRequestError as error:
+            if not pictures_of(messages) or not refuses_pictures(error):
+                raise
+        run.warnings.append("The endpoint refused the pictures: the model answered without having seen them.")
+        messages = served.window.fitted(system, plain, tools, run)
+        return handler(request.override(messages=messages)), messages
 
     def _as_declared(self, tools: Sequence[object], names: tuple[str, ...]) -> list[dict[str, Any]]:
         """The tools as the request declares them; worked out once."""
@@ -129,10 +144,6 @@ def begin(served: Served, run: TurnRun) -> None:
         lines.on_wait = lambda seconds: run.emit(
             Notice(level="info", text=f"The model endpoint is busy and asks to wait {seconds:.0f} s.")
         )
-
-
-def _question(messages: Sequence[AnyMessage]) -> str:
-    return next((str(message.text) for message in reversed(messages) if isinstance(message, HumanMessage)), "")
 
 
 def _is_answer(message: AIMessage) -> bool:

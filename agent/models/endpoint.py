@@ -120,11 +120,16 @@ def explain(error: Exception, endpoint: str) -> EndpointError | None:
     return None
 
 
+def refuses_pictures(error: openai.BadRequestError) -> bool:
+    """Whether an endpoint says that it takes no pictures, or not these."""
+    return bool(re.search(r"image|multimodal|multi-modal|mm_", str(error.message), re.IGNORECASE))
+
+
 def _refusal(error: openai.BadRequestError, endpoint: str) -> str:
     """Why a request was refused, where the endpoint's words tell it."""
     words = " ".join(str(error.message).split())
     if re.search(r"context length|maximum context|max_model_len|too many tokens|prompt is too long", words, re.IGNORECASE):
         return f"The question does not fit into the context of the model at {endpoint}: {words[:200]}"
-    if re.search(r"image|multimodal|multi-modal|mm_", words, re.IGNORECASE):
+    if refuses_pictures(error):
         return f"The model at {endpoint} refused the pictures: {words[:200]}"
     return f"The model endpoint {endpoint} refused the request (400): {words[:200]}"

@@ -18,16 +18,23 @@ from tools.imaging.volume import save_volume
 
 
 @pytest.fixture(scope="session")
-def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def encoder() -> MiniLM:
+    """The encoder, whose weights are read once for all tests."""
+    return MiniLM()
+
+
+@pytest.fixture(scope="session")
+def starter(tmp_path_factory: pytest.TempPathFactory, encoder: MiniLM) -> Path:
     """The starter index, built once."""
     home = tmp_path_factory.mktemp("starter")
-    open_starter(home, MiniLM())
+    open_starter(home, encoder)
     return home / "indexes"
 
 
 @pytest.fixture
-def home_with_index(starter: Path, clean_environment: None) -> None:
+def home_with_index(starter: Path, encoder: MiniLM, clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(starter, load_settings().home / "indexes")
+    monkeypatch.setattr("retrieval.encoders.MiniLM", lambda: encoder)
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_a_wait_past_the_turns_budget_is_told_at_once(can: frozenset[str], told:
         started = time.monotonic()
         turn, _ = ask("hello there")
         assert "429" in turn.error
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 30, "not the 120 s that were asked for"
 
 
 @both_planners

@@ -110,3 +110,17 @@ def test_what_is_withheld_from_an_endpoint_elsewhere_is_said(
     assert isinstance(events[-1], TurnDone)
     assert any(isinstance(event, Notice) and "image1: not sent to the model" in event.text for event in events)
     assert sum("image_url" in part for part in _parts(script.requests[0])) == 1
+
+
+@pytest.mark.usefixtures("home_with_index")
+@pytest.mark.parametrize("can", [ALL, NO_NATIVE], ids=["native", "guided"])
+def test_an_endpoint_that_refuses_the_pictures_is_asked_without_them(can: frozenset[str], spine: list[Path]) -> None:
+    refusal = {"status": 400, "body": {"error": {"message": "At most 0 image(s) may be provided in one prompt."}}}
+    script = Script([lambda request: refusal if any("image_url" in p for p in _parts(request)) else "I can help."], can=can)
+    with serving(script) as url, build_assistant(load_settings(model=url)) as assistant:
+        conversation = assistant.new_conversation("me")
+        assistant.attach("me", conversation, spine)
+        *_, last = assistant.ask("me", conversation, "What is at T12?")
+    assert isinstance(last, TurnDone)
+    assert last.turn.answer is not None, last.turn.error
+    assert any("without having seen them" in limit for limit in last.turn.answer.limits)

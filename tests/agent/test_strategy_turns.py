@@ -130,6 +130,17 @@ def test_a_strategy_that_is_set_answers_an_open_question_from_the_evidence(can: 
     assert "A draft" not in "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
+def test_a_follow_up_is_asked_with_the_question_before_it() -> None:
+    script = Script([replies(lambda request: CITED)])
+    with serving(script) as url, build_assistant(load_settings(model=url, strategy="rationale_first")) as assistant:
+        conversation = assistant.new_conversation(ME)
+        for question in ("What is RHLV?", "And how is it used?"):
+            list(assistant.ask(ME, conversation, question))
+    first, last = votes(script)[0], votes(script)[-1]
+    assert "Asked just before" not in prompt_of(first)
+    assert "And how is it used?\n(Asked just before: What is RHLV?)" in prompt_of(last)
+
+
 def test_what_is_invented_in_a_strategy_is_caught() -> None:
     script = Script([replies(lambda request: "RHLV cures 93 % of patients [1].")])
     turn, _ = events_of(script, "What is RHLV?", strategy="ensemble_refinement", ensemble_samples=2)

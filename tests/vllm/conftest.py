@@ -21,7 +21,7 @@ from agent.models.server import find_vllm, running
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENT = ROOT / ".venv-vllm"
 PROFILE = Profile(name="tiny", pattern="tiny", tool_parser="hermes", context=16384, images=4)
-_WAIT_S = 300.0
+_WAIT_S = 600.0
 
 
 @dataclass(frozen=True)

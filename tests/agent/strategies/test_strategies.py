@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
 from agent.strategies.asking import BudgetReached
-from agent.strategies.contract import Question, Sampling, options_of
+from agent.strategies.choose import choose
+from agent.strategies.contract import Question, Sampling, StrategyName, options_of
 from agent.strategies.ensemble_refinement import EnsembleRefinement
 from agent.strategies.option_logprobs import OptionLogprobs, letter_shares
 from agent.strategies.permutation_voting import PermutationVoting
 from agent.strategies.plain import Plain
 from agent.strategies.rationale_first import RationaleFirst
+from agent.strategies.standard import standard_strategies
 from core.errors import EndpointError, ToolCancelled
+from core.settings import Settings, load_settings
 from tests.agent.openai_server import USAGE, Scored, Script
 from tests.agent.strategies.build import OPEN, QUESTION, asking, letter_for, options_in, prompt_of
+from tests.fakes import WordEncoder
 
 
 def test_plain_asks_once_for_a_letter_without_sampling() -> None:
@@ -294,3 +299,25 @@ def test_seeds_follow_the_setting() -> None:
     with asking(script) as asker:
         EnsembleRefinement(samples=1, refinements=1, sampling=Sampling(0.5, seed=40)).answer(QUESTION, asker)
     assert [(request["seed"], request["temperature"]) for request in script.requests] == [(40, 0.5), (41, 0.5)]
+
+
+def test_every_name_can_be_set_and_has_a_strategy(tmp_path: Path) -> None:
+    (tmp_path / "examples.json").write_text('{"x": {"question": "q", "options": {"A": "a", "B": "b"}, "answer": "A"}}')
+    settings = load_settings(examples=tmp_path / "examples.json")
+    built = standard_strategies(settings, WordEncoder(), "cloze")
+    allowed = set(get_args(Settings.model_fields["strategy"].annotation)) - {"auto"}
+    assert set(built) == set(get_args(StrategyName)) == allowed
+    assert all(strategy.name == name for name, strategy in built.items())
+
+
+def test_auto_never_takes_chain_of_thought_or_examples() -> None:
+    built = standard_strategies(load_settings(), WordEncoder(), "cloze")
+    chosen = {
+        (bool(question.options), logprobs): choose(question, built, "auto", logprobs=logprobs).strategy.name
+        for question in (QUESTION, OPEN)
+        for logprobs in (True, False)
+    }
+    assert chosen == {
+        (True, True): "option_logprobs", (True, False): "permutation_voting",
+        (False, True): "plain", (False, False): "plain",
+    }  # fmt: skip
