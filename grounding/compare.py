@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from agent.grounding.facts import Bound, Clause, Facts, facts_of, normalise, sentences
-from agent.grounding.lexicon import EXCLUSIVE, GENERIC
-from agent.grounding.quantities import Quantity, agrees
 from core.quotes import find_quote
 from core.types import Verdict
+from grounding.facts import Bound, Clause, Facts, facts_of, normalise, sentences
+from grounding.lexicon import EXCLUSIVE, GENERIC
+from grounding.quantities import Quantity, agrees
 
 Closeness = Callable[[str, Sequence[str]], float]
 """Semantic closeness of a sentence to the nearest of some sentences, 0 to 1."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from agent.grounding.lexicon import (
+from grounding.lexicon import (
     BETTER,
     DOWN,
     EXCLUSIVE,
@@ -20,7 +20,7 @@ from agent.grounding.lexicon import (
     plain_words,
     stem,
 )
-from agent.grounding.quantities import Quantity, prepare, quantities_of
+from grounding.quantities import Quantity, prepare, quantities_of
 
 _LEVEL = re.compile(r"\b([CTLS])(\d{1,2})(?:\s?[-–/]\s?([CTLS]?)(\d{1,2}))?\b")
 _LEVEL_WORDS = re.compile(r"\b(cervical|thoracic|lumbar|sacral) vertebra (\d{1,2})\b|\b(first|second|third|fourth|fifth) (cervical|thoracic|lumbar)\b", re.I)  # fmt: skip

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from agent.grounding.check import needs_no_evidence
-from agent.grounding.compare import Closeness, compare
-from agent.grounding.facts import facts_of
 from core.types import Verdict
+from grounding.check import needs_no_evidence
+from grounding.compare import Closeness, compare
+from grounding.facts import facts_of
 
 Item = str | Mapping[str, object]
 _MARKER = re.compile(r"\s*\[([\w-]+(?:\s*[,;]\s*[\w-]+)*)\]")
