@@ -91,6 +91,24 @@ def named(text: str, artifacts: Sequence[Artifact]) -> list[Artifact]:
     return []
 
 
+_CLAIM = re.compile(
+    r"^(?:.*?\b(?:claim|statement|fact-?check|verify|true or false|refuted|check)\b(?:\s+(?:this|the)\s+(?:claim|statement))?\s*(?::|that|whether it is (?:true|correct) that)|"
+    r".*?\bis (?:it|that) (?:true|correct|right) that|can you verify that|(?:i read|someone (?:says|said|told me)|\w+ \w+ says?|they say|i heard) that)\s*",
+    re.IGNORECASE,
+)
+_AFTER_CLAIM = re.compile(
+    r"[.;,!?]\s*(?:is|do|does|are) (?:that|this|the|it|studies)\b[^.?!]*\?*\s*$|\bis this claim\b.*$", re.IGNORECASE
+)
+
+
+def claim(text: str) -> str:
+    """What a question asks to have checked: the words after "is it true that", "claim:" and the like."""
+    bare = _AFTER_CLAIM.sub("", text.strip())
+    match = _CLAIM.match(bare)
+    rest = bare[match.end() :].strip(' ?"“”') if match else bare.strip(" ?")
+    return rest if len(rest) > 3 else text.strip()
+
+
 def unknown_handles(text: str, artifacts: Sequence[Artifact]) -> list[str]:
     """Handles that are written in the question but not attached."""
     there = {artifact.handle for artifact in artifacts}

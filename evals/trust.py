@@ -33,13 +33,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _sets(seed: int) -> dict[str, list[Case]]:
-    return {
+def _sets(seed: int, dev_only: bool = False) -> dict[str, list[Case]]:
+    sets = {
         "first-dev": cases.generate("dev", seed),
         "first-held": cases.generate("held", seed),
         "second-dev": second.generate("dev", seed),
         "second-held": second.generate("held", seed),
     }
+    return {name: made for name, made in sets.items() if name.endswith("dev") or not dev_only}
 
 
 def _print(name: str, made: list[Case], rows: list[Row]) -> None:

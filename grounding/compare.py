@@ -317,3 +317,10 @@ def _coverage(said: Facts, source: Sequence[Facts], claim: str, parts: Sequence[
     if share < _UNSUPPORTED_BELOW and near < _FAR:
         return "not_supported", "the source is about something else"
     return "partly", "only part of the sentence is in the source"
+
+
+RULES: dict[str, Callable[[Facts, Sequence[Facts]], Fault | None]] = {
+    "references": _references, "levels, ids, dates": _levels_ids_dates, "numbers": _numbers, "bindings": _bindings,
+    "names": _entities, "groups": _groups, "meaning": _meaning, "certainty": _certainty,
+}  # fmt: skip
+"""Every rule by name, each to be asked on its own."""

@@ -1,7 +1,7 @@
 """Whether a text bears a claim out, speaks against it, or does neither: a small trained cross-encoder.
 
-The first layer's word vectors are the packaged all-MiniLM-L6-v2's; the six attention layers and the classifier are our
-own, trained by `python -m evals.entailment.train` (card: `grounding/weights/README.md`) and kept as int8 with one scale per
+Word vectors and the lower three layers are the packaged all-MiniLM-L6-v2's; the upper three and the classifier are our own,
+trained by `python -m evals.entailment.train` (card: `grounding/weights/README.md`) and kept as int8 with one scale per
 row. Run in numpy, so that a check needs neither torch nor a second process.
 """
 
@@ -94,7 +94,7 @@ def encode_pair(tokenizer: Tokenizer, claim: str, evidence: str) -> tuple[list[i
     """Word-piece ids of "[CLS] claim [SEP] evidence [SEP]" and the segment (0 or 1) of each."""
     first = tokenizer.encode(claim, add_special_tokens=False).ids[: MAX_TOKENS // 2]
     second = tokenizer.encode(evidence, add_special_tokens=False).ids[: MAX_TOKENS - 3 - len(first)]
-    start, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    start, end = (int(tokenizer.token_to_id(name) or 0) for name in ("[CLS]", "[SEP]"))
     return [start, *first, end, *second, end], [0] * (len(first) + 2) + [1] * (len(second) + 1)
 
 
@@ -115,6 +115,9 @@ def _load(path: Path) -> tuple[Tokenizer, dict[str, Array]]:
             weights[part] = base.get_tensor(f"embeddings.{part}.weight").astype(np.float32)
         for part in ("weight", "bias"):
             weights[f"embeddings.norm.{part}"] = base.get_tensor(f"embeddings.LayerNorm.{part}").astype(np.float32)
+        for name in base.keys():  # noqa: SIM118 - not a mapping
+            if name.startswith("encoder.layer.") and name not in weights:
+                weights[name] = base.get_tensor(name).astype(np.float32)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -122,7 +125,7 @@ def _load(path: Path) -> tuple[Tokenizer, dict[str, Array]]:
 
 
 def _forward(weights: dict[str, Array], rows: Sequence[tuple[list[int], list[int]]]) -> Array:
-    """BERT as in Devlin et al. (2019), post-norm; (rows, 3) probabilities from the means of all and of the claim's states."""
+    """BERT (Devlin et al., 2019), post-norm; (rows, 3) probabilities from the means of all and of the claim's states."""
     length = max(len(ids) for ids, _ in rows)
     ids = np.zeros((len(rows), length), dtype=np.int64)
     segment = np.zeros_like(ids)

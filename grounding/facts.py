@@ -33,7 +33,7 @@ _DATES = (
     (re.compile(rf"\b{_MONTH}\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})\b", re.I), "mdy"),
     (re.compile(rf"\b{_MONTH}\s+(\d{{4}})\b", re.I), "my"),
     (re.compile(r"\b(\d{1,2})[/.](\d{1,2})[/.](\d{4})\b"), "either"),
-    (re.compile(r"(?:\b(?:in|since|until|by|of|during|from|year)\s|\()((?:19|20)\d{2})\b(?!\s*(?:%|mg|patients|adults|women|men|people|children))", re.I), "y"),
+    (re.compile(r"(?:\b(?:in|since|until|by|of|during|from|year|between|to|and|through)\s|\()((?:19|20)\d{2})\b(?!\s*(?:%|mg|patients|adults|women|men|people|children))", re.I), "y"),
 )  # fmt: skip
 _QUOTED = re.compile(r"“([^”]{3,})”|\"([^\"]{3,})\"")
 _ID = re.compile(r"\b(?=[A-Za-z-]*\d)(?:[A-Z]{1,4}-?\d{3,}[A-Z\d-]*|MRN[:#\s]*\d+|[Pp]atient\s(?:no\.?\s|#|ID:?\s)?\w*\d\w*|(?:ct|mr|xray|record|mask)\d+)\b")  # fmt: skip
@@ -152,7 +152,8 @@ def _ids(text: str) -> frozenset[str]:
     found = {
         re.sub(r"(?i)^patient\s(?:no\.?\s|#|id:?\s)?|[\s:#]", "", match.group()).lower() for match in _ID.finditer(text)
     }
-    found |= {next(part for part in match.groups() if part).lower() for match in _NAME.finditer(text)}
+    names = (next(part for part in match.groups() if part).lower() for match in _NAME.finditer(text))
+    found |= {re.sub(r"['’]s?$", "", name) for name in names}
     return frozenset(found)
 
 

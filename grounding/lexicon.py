@@ -32,8 +32,28 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bconfidence interval\b|\bCI\b", "confinterval"), (r"\bgram[- ]negative\b", "gramnegative"), (r"\bgram[- ]positive\b", "grampositive"),
     (r"\bmore (?:often|frequently|frequent|common|commonly|likely)\b", "increased frequent"), (r"\b(?:less|rarely) (?:often|frequently|frequent|common|commonly|likely)\b", "decreased frequent"),
     (r"\brarer\b|\bmore rarely\b|\bfewer\b|\bless\b", "decreased frequent"), (r"\bfollow(?:ed)?[- ]up\b", "followup"), (r"\bheight loss\b|\bloss of height\b", "heightloss"),
+    (r"\b(?:enlarged|swollen) lymph (?:nodes?|glands?)\b", "lymphadenopathy"), (r"\byears old\b|\byears? of age\b|\baged(?= \d)", "years"), (r"\b(?<=\d )(?:mm|cm) high\b", "mm"),
+    (r"\b(?:is|was|are|were) not (?:elevated|raised|high|abnormal|enlarged)\b|\b(?:within|in|inside) (?:the )?(?:normal|reference) (?:limits?|range|interval)\b", "was normal"),
+    (r"\b(?:above|over) (?:the )?(?:normal|reference|upper) (?:limits?|range|interval)\b", "was elevated"), (r"\bbelow (?:the )?(?:normal|reference|lower) (?:limits?|range|interval)\b", "was decreased"),
+    (r"\b(?:was|were) excluded\b", "was not included"), (r"\bfollowed (?=for|over|up)", "followup "), (r"\b(?:has|have|had|is|are|was|were) (?:no longer|stopped)\b", "not"),
+    (r"\bnon-?smoker\b|\bnever smoked\b", "not smoker"), (r"\bun(?=cemented|displaced|complicated|treated|vaccinated|related|common|likely)", "not "), (r"\bin the two (?=groups|arms)", "in each "),
     (r"\bhaem", "hem"), (r"aem", "em"), (r"\boes", "es"), (r"\boede", "ede"), (r"aed", "ed"), (r"\b(tum|col|fav|behavi|lab|vig)our", r"\1or"),
 )  # fmt: skip
+_ABBREVIATIONS = """
+NSCLC non-small-cell lung cancer;COPD chronic obstructive pulmonary disease;CKD chronic kidney disease;AF atrial fibrillation
+MI myocardial infarction;DVT deep vein thrombosis;CAD coronary artery disease;CHF heart failure;HF heart failure;ICU intensive care
+BP blood pressure;SBP systolic blood pressure;DBP diastolic blood pressure;BMI body mass index;OS overall survival
+PFS progression-free survival;ARDS acute respiratory distress syndrome;UTI urinary tract infection;TB tuberculosis
+RA rheumatoid arthritis;MS multiple sclerosis;HCC hepatocellular carcinoma;CABG coronary bypass grafting
+PCI percutaneous coronary intervention;TIA transient ischaemic attack;OA osteoarthritis;T2DM type 2 diabetes;T1DM type 1 diabetes
+LVEF left ventricular ejection fraction;RCT randomised trial;BMD bone mineral density;CRC colorectal cancer;PE pulmonary embolism
+AD Alzheimer disease;PD Parkinson disease;IBD inflammatory bowel disease;CVD cardiovascular disease;WBC white cell count
+RBC red cell count;LOS length of stay;AKI acute kidney injury;ESRD kidney failure;HTN hypertension;DM diabetes;VTE venous thromboembolism
+""".strip()
+_SHORT = {
+    name: words for name, _, words in (item.partition(" ") for item in re.split(r"[;\n]", _ABBREVIATIONS))
+}  # fmt: skip
+_SHORT_WORD = re.compile(r"\b(" + "|".join(_SHORT) + r")\b")
 _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), plain) for pattern, plain in _PHRASES)
 
 _SYNONYMS = """
@@ -69,14 +89,63 @@ associated association linked related correlated
 average mean
 old older elderly aged
 wound injury
+enrolled included recruited randomised randomized participated participate recruit
+duration length lasted lasting course
+effective efficacy effectiveness worked works work beneficial useful
+operation surgery operative surgical operated procedure procedures
+similar comparable alike same equal equally equivalent
+trial trials study studies investigation
+fracture fractured broken break fractures
+cancer tumor tumour carcinoma neoplasm malignancy cancers tumors
+drug medication medicine agent medications medicines
+prevent prevented prevention protection protects protected protect protective
+cause caused due led resulted results leads lead produced
+recovered recovery healed healing resolved resolution settled
+diagnosis diagnosed diagnostic
+admission admitted hospitalised hospitalized hospitalization hospitalisation
+dose doses dosage dosing
+allergy allergic allergies hypersensitivity
+smoker smokes smoking smoke smoked smokers
+organism bacteria bacterial pathogen isolate isolates bacterium
+metabolised metabolized metabolism metabolises metabolizes
+interval range limits
+unknown unclear uncertain
+safe safety tolerated
+fatigue tiredness tired
+itching pruritus
+vomiting emesis
+fever pyrexia febrile
+child children pediatric paediatric childhood kids
+infant infants baby newborn newborns neonate neonates
+quality standard
+predict predictor predicted predictive predicts prediction
+affect affected influence influenced alter altered affects influences impact
+compare compared comparison
+majority mostly mainly mostly chiefly predominantly mainly
+rapid rapidly quick quickly fast
+resistant resistance
+sensitive susceptible susceptibility active
+headache headaches cephalalgia
+stroke strokes apoplexy
+physician doctor clinician doctors physicians
+delivery birth childbirth delivered parturition
+girl daughter
+test testing assay
+scan imaging image
+weight weighed weighs
+discharged discharge released
+measured assessed evaluated examined
 """.strip()
 
 UP = """increas rais ris rose risen high higher greater more elevat gain longer exceed grew grow grown double doubled tripled
-triple prolong lengthen heighten upward climb climbed surge augment enhanc""".split()  # noqa: SIM905
+triple prolong lengthen heighten upward climb climbed surge augment enhanc
+accelerat hasten quicken faster boost expand strengthen escalat intensif stimulat activat induc promot upregulat above larger""".split()  # noqa: SIM905
 DOWN = """decreas reduc lower low fall fell fallen less declin drop dropp smaller shorter shorten lost lose los
-loss cut halv diminish attenuat lessen prevent sooner suppress drop minimi lowered decreased""".split()  # noqa: SIM905
-BETTER = "improv better benefi ameliorat recover".split()  # noqa: SIM905
-WORSE = "worse worsen deteriorat harm impair".split()  # noqa: SIM905
+loss cut halv diminish attenuat lessen prevent sooner suppress drop minimi lowered decreased
+slow slowed slower slows decelerat shrink shrank shrunk curb curtail dampen blunt mitigat alleviat reliev eased suppress inhibit block weaken dip
+repress downregulat below underestimat""".split()  # noqa: SIM905
+BETTER = "improv better benefi ameliorat recover enhanc favourab favorab superior".split()  # noqa: SIM905
+WORSE = "worse worsen deteriorat harm impair exacerbat aggravat poorer inferior".split()  # noqa: SIM905
 NEGATION = re.compile(
     r"\b(no|not|never|none|neither|nor|absent|absence|lack|lacks|lacked|lacking|denies|denied|refuted|unlikely|nobody|"
     r"fail(?:s|ed)? to|negative for|ruled out|excluded|unable to|without)\b",
@@ -150,6 +219,7 @@ _SUFFIXES = ("ations", "ation", "ements", "ement", "ments", "ment", "ings", "ing
 
 def plain_words(text: str) -> str:
     """Phrases that stand for one another brought to one form."""
+    text = _SHORT_WORD.sub(lambda match: _SHORT[match.group()], text)
     for pattern, plain in _COMPILED:
         text = pattern.sub(plain, text)
     return text

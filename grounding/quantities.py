@@ -195,7 +195,7 @@ def _quantity(text: str, match: re.Match[str], after: re.Match[str] | None) -> Q
             between.strip() == "and" and re.search(r"\bbetween\s$", text[: match.start()])
         )
         unit = after[3] if joined else unit
-    dimension, factor = _SCALE[unit.lower()] if unit else ("", 1.0)
+    dimension, factor = _SCALE[unit.lower().replace("\u03bc", "\u00b5")] if unit else ("", 1.0)
     plain = re.sub(r"[,\u202f]", "", number)
     before, behind = text[: match.start()][-24:], text[match.end() :][:24]
     bound: Bound = ""

@@ -46,6 +46,9 @@ def standard_tools(retriever: Retriever) -> Registry:
     from tools.ehr.read_record import ReadRecord
     from tools.imaging.fractures.tool import GradeFractures
     from tools.imaging.show_image import ShowImage
+    from tools.literature.check_claim import CheckClaim
     from tools.literature.search import SearchLiterature
 
-    return Registry([GradeFractures(), ShowImage(), SearchLiterature(retriever), ReadRecord(), PredictOutcome()])
+    return Registry(
+        [GradeFractures(), ShowImage(), SearchLiterature(retriever), ReadRecord(), PredictOutcome(), CheckClaim(retriever)]
+    )

@@ -160,6 +160,13 @@ def _add_text(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     check.add_argument(
         "--batch", required=True, metavar="F.jsonl", help='lines {"id", "sentence", "evidence": [text or evidence object]}'
     )
+    claim = _command(
+        actions, "check-claim", "whether evidence supports a claim, refutes it or does neither", module="claims"
+    )
+    claim.add_argument("claim", nargs="?", metavar="CLAIM", help="one statement, English or Chinese")
+    claim.add_argument("--evidence", metavar="FILE", help="a text, or .jsonl with a text or object per line")
+    claim.add_argument("--index", metavar="NAME", help="take what this index finds on the claim")
+    claim.add_argument("--batch", metavar="F.jsonl", help='lines {"id", "claim", "evidence"}')
 
 
 def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from evals.entailment.frames import Label, Pair
 from evals.entailment.perturb import FAULTS, reword
+from grounding.claims import as_statement
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _MEANING: dict[str, tuple[str, ...]] = {
@@ -70,22 +71,6 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
-def as_statement(question: str) -> str:
-    """A yes/no question as the statement that "yes" would affirm, as far as moving its verb can do that."""
-    match = re.match(r"^(Is|Are|Was|Were|Can|Could|Does|Do|Did|Should|Has|Have|Will) (.+?)\??$", question.strip())
-    if match is None:
-        return question
-    verb, rest = match[1].lower(), match[2]
-    if verb in ("does", "do", "did"):
-        return _sentence(rest)
-    words = rest.split()
-    cut = next(
-        (i for i, w in enumerate(words) if i and re.search(r"(ed|ing|able|ive|al|ful|ant|ent|ary|ic)$", w)),
-        min(2, len(words)),
-    )
-    return _sentence(" ".join([*words[:cut], verb, *words[cut:]]))
-
-
 def _questions(path: Path, rng: random.Random) -> Iterator[Pair]:
     """PubMedQA: the question as a claim, the conclusion and the results as evidence."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -124,7 +109,7 @@ def _bioasq(path: Path, rng: random.Random) -> Iterator[Pair]:
 
 
 def _overlap(claim: str, text: str) -> float:
-    words = {w for w in re.findall(r"\w{4,}", claim.lower())}
+    words = set(re.findall(r"\w{4,}", claim.lower()))
     return len(words & set(re.findall(r"\w{4,}", text.lower()))) / max(len(words), 1)
 
 

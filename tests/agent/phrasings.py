@@ -14,6 +14,7 @@ GRADE = ("grade_fractures",)
 SHOW = ("show_image",)
 SEARCH = ("search_literature",)
 READ = ("read_record",)
+CLAIM = ("check_claim",)
 NONE: tuple[str, ...] = ()
 
 
@@ -163,11 +164,27 @@ _NONE = (
     Phrasing("How tall is the Eiffel tower?", NONE),
 )
 
+_CLAIMS = (
+    "Please verify the claim that exercise strengthens bone",
+    "Is it correct that Genant grade 3 is a loss of more than 40 %?",
+    "My friend claims calcium tablets harm the heart; check that claim",
+    "claim: RHLV is computed from three heights",
+    "Fact check this: radiologists miss half of vertebral fractures",
+    "True or false: a Brier score of zero is perfect",
+    "Can you verify the statement that MIMIC-IV holds data of one hospital?",
+    "is the claim that GANs improve grading supported by the literature?",
+    "Check this statement against the sources: text helps more than images",
+    "Is it true that DXA misses most fractures?",
+    "Do the papers contradict the claim that larger models hallucinate less?",
+    "Check whether the claim holds: contextual attention restores vertebral height",
+)
+
 PHRASINGS: tuple[Phrasing, ...] = (
     *(Phrasing(text, GRADE) for text in _GRADE),
     *(Phrasing(text, SHOW) for text in _SHOW),
     *(Phrasing(text, SEARCH) for text in _SEARCH),
     *(Phrasing(text, READ) for text in _READ),
+    *(Phrasing(text, CLAIM) for text in _CLAIMS),
     *_SEVERAL,
     *_NONE,
 )
