@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from core.quotes import find_quote
 from core.types import Verdict
 from grounding.facts import Bound, Clause, Facts, facts_of, normalise, sentences
-from grounding.lexicon import EXCLUSIVE, GENERIC
+from grounding.lexicon import EXCLUSIVE, GENERIC, TERM
 from grounding.quantities import Quantity, agrees
 
 Closeness = Callable[[str, Sequence[str]], float]
 """Semantic closeness of a sentence to the nearest of some sentences, 0 to 1."""
 
+_TREATED = frozenset(("treat", "active", "drug", "intervent"))
+"""Words that stand for the drug that an earlier sentence names."""
 _STRICT = {name for name, strict, _ in EXCLUSIVE if strict}
 _GENERIC = frozenset(word[:6] for word in GENERIC)
 _PARTLY_BELOW, _UNSUPPORTED_BELOW = 0.5, 0.3
@@ -33,7 +35,7 @@ def compare(claim: str, sources: Sequence[str], closeness: Closeness | None = No
     whole = normalise(claim).rstrip(".")
     if any(normalise(text).rstrip(".") == whole for text in (*sources, *parts)):
         return "supported", "stands in the source word for word"
-    for rule in (_references, _levels_ids_dates, _numbers, _bindings):
+    for rule in (_references, _levels_ids_dates, _numbers, _keys, _trend, _bindings):
         fault = rule(said, source)
         if fault:
             return fault
@@ -146,24 +148,26 @@ def _entities(said: Facts, source: Sequence[Facts]) -> Fault | None:
     """Drugs, analytes, organs and the like must be in the source, and with the rest of what is said."""
     words = _all_words(source)
     kinds = {kind for facts in source for _, kind in facts.entities}
+    roots = {word[:6] for word in words}
     for word, kind in said.entities:
-        if word not in words:
+        if word not in words and not (kind in (TERM, "organ") and word[:6] in roots):
             verdict: Verdict = "contradicted" if kind in kinds and kind != "drug" else "not_supported"
             return verdict, f"{word} is not in the source"
     best = max(source, key=lambda facts: _shared(said, facts))
     if _shared(said, best) < 3:
         return None
-    for kind in {kind for _, kind in said.entities}:
+    for kind in {kind for _, kind in said.entities} - {TERM}:
         mine = {word for word, k in said.entities if k == kind}
         theirs = {word for word, k in best.entities if k == kind}
-        if theirs and not mine & theirs:
+        if theirs and not mine & theirs and not (theirs <= {"placebo"} and _TREATED & best.words):
             return "contradicted", f"the source says this of {', '.join(sorted(theirs))}"
     return None
 
 
 def _shared(said: Facts, facts: Facts) -> float:
     same = sum(any(agrees(a.quantity, b.quantity, said.text) for b in facts.quantities) for a in said.quantities)
-    return _weight(said.words & facts.words) + 2 * same
+    named = frozenset(word for word, _ in said.entities)
+    return _weight(said.words & facts.words) + 0.5 * len(named & facts.words) + 2 * same
 
 
 def _groups(said: Facts, source: Sequence[Facts]) -> Fault | None:
@@ -247,34 +251,31 @@ def _says_no_change(mine: Clause, theirs: Clause) -> bool:
 
 
 def _turned(mine: Clause, theirs: Clause) -> str:
-    same, opposite = _same_direction(mine, theirs)
+    opposite = mine.parity * theirs.parity < 0
+    same = mine.parity * theirs.parity > 0
+    if mine.no_difference and theirs.parity and not theirs.no_difference and not theirs.negated:
+        return "the source says that there is a difference"
+    if theirs.no_difference and not mine.no_difference and not mine.negated and (mine.parity or "differ" in mine.words):
+        return "the source says that there is no difference"
     a, b, c, d = mine.left_of_than, mine.right_of_than, theirs.left_of_than, theirs.right_of_than
     if b and d:
-        forward = len(b & d)
-        swapped = len(b & c) + len(a & d)
-        if swapped > forward:
-            return "the two sides of the comparison are exchanged" if not opposite and same else ""
+        forward = len(b & d) + len(a & c - b - d)
+        swapped = len(b & c - d) + len(a & d - b)
+        if swapped and swapped >= forward - len(a & c - b - d):
+            return "the two sides of the comparison are exchanged" if same else ""
         if forward and not swapped:
             return "the comparison is reversed" if opposite else ""
-    if opposite:
+    if opposite and (mine.up != mine.down or theirs.up != theirs.down):
         return "direction is reversed"
     if (mine.better and theirs.worse and not theirs.better) or (mine.worse and theirs.better and not theirs.worse):
         return "better and worse are exchanged"
     return ""
 
 
-def _same_direction(mine: Clause, theirs: Clause) -> tuple[bool, bool]:
-    """Whether directions meet, and whether they are opposite; neither when one of them has none."""
-    if not (mine.up or mine.down) or not (theirs.up or theirs.down):
-        return False, False
-    same = (mine.up and theirs.up) or (mine.down and theirs.down)
-    return same, not same
-
-
 def _numbers_order(clause: Clause, source: Sequence[Facts]) -> str:
     """The claim "A is lower than B" against "12 % with A, 18 % with B"."""
     a, b = clause.left_of_than, clause.right_of_than
-    if not b or clause.up == clause.down or clause.negated:
+    if not b or not clause.parity or clause.negated:
         return ""
     for facts in source:
         pairs = [
@@ -284,15 +285,64 @@ def _numbers_order(clause: Clause, source: Sequence[Facts]) -> str:
             if x.chunk < y.chunk and x.quantity.dimension == y.quantity.dimension and not x.quantity.derived
         ]
         for x, y in pairs:
-            if y.words & b and not y.words & a and x.words & a and not x.words & b:
-                higher = x.quantity.value > y.quantity.value
-            elif x.words & b and not x.words & a and y.words & a and not y.words & b:
-                higher = y.quantity.value > x.quantity.value
-            else:
+            theirs, mine = (x, y) if x.words & b and not y.words & b else (y, x) if y.words & b and not x.words & b else (None, None)
+            if theirs is None or mine is None or not mine.words & (a - theirs.words):
                 continue
-            if higher != clause.up:
+            arm = mine.words & (a - theirs.words) if theirs.chunk < mine.chunk else frozenset()
+            if _weight((clause.words - b - arm) & facts.words) < 1:
+                continue  # the numbers are of another outcome
+            higher = mine.quantity.value > theirs.quantity.value
+            falling = any(_is_falling(word) for word in (facts.text.lower().split()))
+            if higher != (clause.parity > 0) and not falling:
                 return "the numbers of the source say the opposite"
     return ""
+
+
+def _is_falling(word: str) -> bool:
+    """A number of a fall or a loss: a larger one is not "higher"."""
+    return word.strip(".,;()").startswith(("fall", "fell", "loss", "lost", "reduc", "decreas", "declin", "drop", "lower", "shorten"))
+
+
+def _keys(said: Facts, source: Sequence[Facts]) -> Fault | None:
+    """A number must stand with the date and the level that the claim gives it, where its sentence names one."""
+    for name, mine, of in (
+        ("date", said.dates, lambda facts: facts.dates),
+        ("level", said.levels, lambda facts: facts.levels),
+    ):
+        if not mine:
+            continue
+        for bound in said.quantities:
+            if bound.quantity.derived:
+                continue
+            holders = [
+                of(facts) for facts in source
+                if any(agrees(bound.quantity, other.quantity, said.text + facts.text) for other in facts.quantities)
+            ]  # fmt: skip
+            if holders and all(keys and not _meets(mine, keys) for keys in holders):
+                return "contradicted", f"{bound.quantity.text} stands with another {name} in the source"
+    return None
+
+
+def _meets(mine: frozenset[str], keys: frozenset[str]) -> bool:
+    return any(one.startswith(other) or other.startswith(one) for one in mine for other in keys)
+
+
+def _trend(said: Facts, source: Sequence[Facts]) -> Fault | None:
+    """ "It rose" against dated values that fell, and the other way round."""
+    clause = next((clause for clause in said.clauses if clause.parity and not clause.negated), None)
+    if clause is None or clause.right_of_than or len(said.dates) < 1:
+        return None
+    dated = sorted(
+        (min(facts.dates), facts.quantities[0].quantity)
+        for facts in source
+        if len(facts.dates) == 1 and len(facts.quantities) == 1 and _weight(facts.words & said.words) >= 1
+    )
+    if len(dated) < 2 or len({quantity.dimension for _, quantity in dated}) != 1:
+        return None
+    change = dated[-1][1].value - dated[0][1].value
+    if change and (change > 0) != (clause.parity > 0):
+        return "contradicted", "the dated values of the source go the other way"
+    return None
 
 
 _CAUSES = frozenset(("cause", "caus", "causal"))
@@ -320,7 +370,7 @@ def _coverage(said: Facts, source: Sequence[Facts], claim: str, parts: Sequence[
 
 
 RULES: dict[str, Callable[[Facts, Sequence[Facts]], Fault | None]] = {
-    "references": _references, "levels, ids, dates": _levels_ids_dates, "numbers": _numbers, "bindings": _bindings,
+    "references": _references, "levels, ids, dates": _levels_ids_dates, "numbers": _numbers, "keys": _keys, "trend": _trend, "bindings": _bindings,
     "names": _entities, "groups": _groups, "meaning": _meaning, "certainty": _certainty,
 }  # fmt: skip
 """Every rule by name, each to be asked on its own."""

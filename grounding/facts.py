@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from math import prod
 
 from grounding.lexicon import (
     BETTER,
@@ -28,6 +29,7 @@ _ORDER = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
 _MONTHS = "january february march april may june july august september october november december".split()  # noqa: SIM905
 _MONTH = r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 _DATES = (
+    (re.compile(rf"\b{_MONTH}\s+(?:and|to|until|-)\s+{_MONTH}\s+(\d{{4}})\b", re.I), "mmy"),
     (re.compile(r"\b(\d{4})-(\d{2})(?:-(\d{2}))?(?!\d)"), "ymd"),
     (re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\s+{_MONTH}\s+(\d{{4}})\b", re.I), "dmy"),
     (re.compile(rf"\b{_MONTH}\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})\b", re.I), "mdy"),
@@ -36,7 +38,7 @@ _DATES = (
     (re.compile(r"(?:\b(?:in|since|until|by|of|during|from|year|between|to|and|through)\s|\()((?:19|20)\d{2})\b(?!\s*(?:%|mg|patients|adults|women|men|people|children))", re.I), "y"),
 )  # fmt: skip
 _QUOTED = re.compile(r"“([^”]{3,})”|\"([^\"]{3,})\"")
-_ID = re.compile(r"\b(?=[A-Za-z-]*\d)(?:[A-Z]{1,4}-?\d{3,}[A-Z\d-]*|MRN[:#\s]*\d+|[Pp]atient\s(?:no\.?\s|#|ID:?\s)?\w*\d\w*|(?:ct|mr|xray|record|mask)\d+)\b")  # fmt: skip
+_ID = re.compile(r"\b[Pp]atient\s(?:no\.?\s|#|ID:?\s)?(?=[\w-]*\d)[\w-]+\b(?!\s*%)|\b(?=[A-Za-z-]*\d)(?:[A-Z]{1,4}-?\d{3,}[A-Z\d-]*|MRN[:#\s]*\d+|[Pp]atient\s(?:no\.?\s|#|ID:?\s)?\w*\d\w*|(?:ct|mr|xray|record|mask)\d+)\b")  # fmt: skip
 _NAME = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?\s+([A-Z][\w'’-]+)|\b[Pp]atient\s+([A-Z][a-z]+(?:\s[A-Z][a-z]+)?)\b|\b([A-Z][a-z]+\s[A-Z][a-z]+)['’]s\b")  # fmt: skip
 _REFERENCE = re.compile(r"\bPMID:?\s?\d+|\b10\.\d{4,}/\S+|\bNCT\d{8}|\b[A-Z][\w'’-]+ et al\.?,?\s*\(?\d{4}\)?|https?://\S+|\bPMC\d+|\(?\b[A-Z][a-z]+ (?:and|&) [A-Z][a-z]+,? \(?(?:19|20)\d\d\)")  # fmt: skip
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+(?=[A-Z\d“\"(])|\n+")
@@ -47,10 +49,13 @@ _VERB = re.compile(
     r"\b(?:was|were|is|are|did|had|has|have|does|do|can|should|remained|fell|rose|lay|\w{3,}ed|raises?|lowers?)\b", re.I
 )
 _JOIN = re.compile(r",\s+and\s+|,\s+|\s+and\s+")
+_NO_DIFFERENCE = re.compile(r"\bno(?:t|r)? (?:\w+ ){0,2}?differ\w*", re.I)
 _WITHOUT = re.compile(r"\bwithout\s+((?:(?!and\b|but\b|was\b|were\b)[\w-]+[ ]?){1,3})", re.I)
 _CHUNK = re.compile(
     r"\bversus\b|\bvs\b\.?|\band\b|\bcompared (?:with|to)\b|\bwhile\b|\bwhereas\b|\bagainst\b|\bthan\b|,\s|;\s|\(", re.I
 )
+_PAIRED = re.compile(r"\([^()]*\d[^()]*\b(?:versus|vs|against|and|compared with)\b[^()]*\d[^()]*\)", re.I)
+"""Two numbers in brackets after a comparison belong to its sides in turn; which is whose is not read."""
 _TOKEN = re.compile(r"[^\W\d_][\w'’]*", re.UNICODE)
 
 
@@ -69,6 +74,9 @@ class Clause:
     worse: bool
     left_of_than: frozenset[str]
     right_of_than: frozenset[str]
+    no_difference: bool = False
+    parity: int = 0
+    """Product of its direction words, +1 for "more", -1 for "less"; 0 without any."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +177,8 @@ def _dates(text: str) -> tuple[frozenset[str], str]:
 def _date(order: str, parts: list[str]) -> set[str]:
     if order in ("ymd", "y"):
         return {"-".join(part for part in parts if part)}
+    if order == "mmy":
+        return {date for month in parts[:2] for date in _date("my", [month, parts[2]])}
     if order == "either":
         first, second, year = parts
         return {f"{year}-{int(m):02d}-{int(d):02d}" for m, d in ((first, second), (second, first)) if int(m) <= 12}
@@ -237,13 +247,15 @@ def _parts(sentence: str) -> list[str]:
 def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause:
     words = _words(text)
     tokens = _tokens(re.sub(r"\b(?:over|above|below|under|less than|more than|fewer than|lower than|or higher|or lower|or more|or less|higher than)(?=\s+\d|\s*[)]|\s+(?:\w+\s)?$)|\b(?:grade \d+|\d+) or (?:higher|more|lower|less)", " ", text))  # fmt: skip
+    signs = [1 if _is(word, UP) else -1 for word in tokens if _is(word, UP) or _is(word, DOWN)]
+    same = bool(_NO_DIFFERENCE.search(text))
     short = len(words) < 3 or bool(re.search(r"\b(?:did|was|were|is|are|had) not\s*[.,]?\s*$", text))
     left, _, right = _than(text)
     return Clause(
         text=text.strip(),
         words=words,
         inherited=before.words - words if before and short else frozenset(),
-        negated=bool(NEGATION.search(text)),
+        negated=bool(NEGATION.search(_NO_DIFFERENCE.sub(" ", text))),
         without=without,
         up=any(_is(word, UP) for word in tokens),
         down=any(_is(word, DOWN) for word in tokens),
@@ -251,6 +263,8 @@ def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause
         worse=any(_is(word, WORSE) for word in tokens),
         left_of_than=left,
         right_of_than=right,
+        no_difference=same,
+        parity=signs[0] if len(signs) == 1 else prod(signs) if signs and right else 0,
     )
 
 
@@ -268,8 +282,13 @@ def _bound(prepared: str) -> tuple[Bound, ...]:
     edges = [0, *(m.start() for m in _CHUNK.finditer(prepared)), len(prepared)]
     chunks = [prepared[a:b] for a, b in pairwise(edges)]
     words = [_words(chunk) for chunk in chunks]
+    for place in range(1, len(chunks)):  # a number in brackets belongs to what stands before it
+        if chunks[place].startswith("("):
+            words[place] |= words[place - 1]
+    paired = [match.span() for match in _PAIRED.finditer(prepared)]
     found = []
     for quantity in quantities_of(prepared):
         index = next(i for i in range(len(chunks)) if edges[i] <= quantity.at < edges[i + 1] or i == len(chunks) - 1)
-        found.append(Bound(quantity, words[index], index))
+        inside = any(start <= quantity.at < end for start, end in paired)
+        found.append(Bound(quantity, frozenset() if inside else words[index], index))
     return tuple(found)

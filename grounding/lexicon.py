@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 # Phrases become one word, or one word becomes a plain phrase, before anything else is read. Order matters.
 _PHRASES: tuple[tuple[str, str], ...] = (
     (r"n['’]t\b", " not"), (r"\bcannot\b", "can not"), (r"\bcan not be (?:excluded|ruled out)\b|\bnot (?:been )?(?:excluded|ruled out)\b", "is possible"),
     (r"['’]s\b", ""), (r"\bboth (?=groups?|arms?|trials?|stud|cohort|treatment|regimen|drug|sexes|men|sites|strategies)", "each "),
     (r"\bbab(?:y|ies)\b", "infants"), (r"\btook part\b", "enrolled"),
-    (r"\bas (?:effective|good|well|safe) as\b|\b(?:no|not) (?:less effective|worse|inferior) (?:than|to)\b|\bnon-?inferior to\b|\bequally (?:effective|safe)\b", "not different"),
+    (r"\bnot (?:nearly |quite )?as (effective|good|well|safe|frequent|common|high|often) (?:as|with|in)\b", r"decreased \1 than"),
+    (r"\bas (?:effective|good|well|safe) as\b|\b(?:no|not) (?:less effective|worse|inferior) (?:than|to)\b|\bnon-?inferior to\b|\bequally (?:effective|safe|frequent|common|often)\b|\bwork(?:ed|s)? (?:just )?as well as\b|\bas (?:frequent|common|high|low|often) (?:as|with)\b", "not different"),
     (r"\b(?:is|are|was|were) (?:similar|comparable|the same)\b", "was not different"), (r"\bdid not differ\b|\bno different\b|\bno difference\b", "not different"), (r"\b(?:is|are|was|were) (?:clear|unremarkable)\b", "shows no abnormality"),
     (r"\bneither\b(.{1,60}?)\bnor\b", r"no \1 and no "),
     (r"\bnot only\b", ""), (r"\bnot uncommon\w*\b", "frequent"), (r"\bno longer\b", "not"), (r"\bwhether or not\b", "whether"),
@@ -99,7 +101,8 @@ fracture fractured broken break fractures
 cancer tumor tumour carcinoma neoplasm malignancy cancers tumors
 drug medication medicine agent medications medicines
 prevent prevented prevention protection protects protected protect protective
-cause caused due led resulted results leads lead produced
+cause caused due
+led resulted results leads lead
 recovered recovery healed healing resolved resolution settled
 diagnosis diagnosed diagnostic
 admission admitted hospitalised hospitalized hospitalization hospitalisation
@@ -138,7 +141,7 @@ measured assessed evaluated examined
 """.strip()
 
 UP = """increas rais ris rose risen high higher greater more elevat gain longer exceed grew grow grown double doubled tripled
-triple prolong lengthen heighten upward climb climbed surge augment enhanc
+triple prolong lengthen heighten upward climb climbed surged augment enhanc
 accelerat hasten quicken faster boost expand strengthen escalat intensif stimulat activat induc promot upregulat above larger""".split()  # noqa: SIM905
 DOWN = """decreas reduc lower low fall fell fallen less declin drop dropp smaller shorter shorten lost lose los
 loss cut halv diminish attenuat lessen prevent sooner suppress drop minimi lowered decreased
@@ -171,7 +174,7 @@ setting inpatients=inpatient=hospitalized outpatients=outpatient=ambulatory
 severity mild moderate severe
 course acute chronic
 tumour benign malignant=malignancy
-state normal abnormal enlarged
+state normal abnormal enlarged elevated=raised
 result positive negative
 susceptibility susceptible=sensitive resistant=resistance
 gram gramnegative grampositive
@@ -281,8 +284,21 @@ def _entities() -> dict[str, str]:
 _ENTITY = _entities()
 
 
+def _terms() -> frozenset[str]:
+    text = (Path(__file__).parent / "terms.txt").read_text(encoding="utf-8")
+    words = [word for line in text.splitlines() if not line.startswith("#") for word in line.split()]
+    plain = [plain_words(word).split() for word in words]
+    return frozenset(stem(word) for parts in plain for word in parts[:1] if len(parts) == 1)
+
+
+TERM = "term"
+"""The kind of a word of `terms.txt` that is of no narrower kind."""
+_TERM = _terms()
+
+
 def entity_kind(word: str) -> str:
-    """What closed class a word belongs to (drug, analyte, organ, ...), or "" ."""
+    """What closed class a word belongs to (drug, analyte, organ, ..., "term"), or "" ."""
     if _DRUG.search(word.lower()) and word.lower() not in _NOT_DRUGS:
         return "drug"
-    return _ENTITY.get(stem(word), "")
+    root = stem(word)
+    return _ENTITY.get(root) or (TERM if root in _TERM else "")

@@ -29,7 +29,7 @@ _SCALE: dict[str, tuple[str, float]] = {
     "mmol/l": ("moles/volume", 1), "µmol/l": ("moles/volume", 0.001), "umol/l": ("moles/volume", 0.001),
     "nmol/l": ("moles/volume", 1e-6), "meq/l": ("moles/volume", 1), "mmol/mol": ("mmol/mol", 1),
     "%": ("share", 0.01), "percent": ("share", 0.01), "per cent": ("share", 0.01), "percentage points": ("share", 0.01),
-    "percentage point": ("share", 0.01), "hu": ("hu", 1), "mmhg": ("pressure", 1), "mm hg": ("pressure", 1),
+    "percentage point": ("share", 0.01), "hu": ("hu", 1), "mmhg": ("pressure", 1), "mm hg": ("pressure", 1), "cmhg": ("pressure", 10), "cm hg": ("pressure", 10),
     "kpa": ("pressure", 7.50062), "cmh2o": ("pressure", 0.735559), "ml/min": ("clearance", 1), "kg/m2": ("bmi", 1),
     "kg/m²": ("bmi", 1), "mg/kg": ("dose", 1), "µg/kg": ("dose", 0.001), "g/kg": ("dose", 1000), "bpm": ("rate", 1),
     "beats per minute": ("rate", 1), "beats/min": ("rate", 1), "breaths per minute": ("rate", 1), "°c": ("celsius", 1),
@@ -141,6 +141,8 @@ class Quantity:
 
 def prepare(text: str) -> str:
     """Number words, fractions and ranges as figures; the text that positions refer to."""
+    text = re.sub(rf"\b({_WORD}|\d+) and a half\b", lambda m: f"{_value(m[1]) + 0.5:g}", text, flags=re.I)
+    text = re.sub(rf"(?<=\d)(\s?(?:{_UNITS}))\s(?:a|an|per|each) (?=(?:year|month|week|hour)\b)", r"\1 in every ", text, flags=re.I)
     text = re.sub(r"\b(?:no one|one another|one of)\b", " ", text, flags=re.I)
     for pattern, figure in _SHARES:
         text = re.sub(pattern, figure, text, flags=re.I)
@@ -150,6 +152,10 @@ def prepare(text: str) -> str:
     text = re.sub(r"(?<=\d)\s*thousand\b", "000", text)
     text = re.sub(r"(?<=\d)\s*±\s*(?=\d)", " plus or minus ", text)
     return re.sub(r"(?<=\d)\s?(%?)\s*[-‐‑–—]\s*(?=\d)", r"\1 to ", text)
+
+
+def _value(word: str) -> int:
+    return _ONES.get(word.lower(), _TENS.get(word.lower(), 0)) or int(word) if not word.isdigit() else int(word)
 
 
 def _digits(match: re.Match[str]) -> str:
