@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import combinations
 
 from core.quotes import find_quote
 from core.types import Verdict
@@ -13,11 +16,18 @@ from grounding.quantities import Quantity, agrees
 Closeness = Callable[[str, Sequence[str]], float]
 """Semantic closeness of a sentence to the nearest of some sentences, 0 to 1."""
 
+_OF_ONE_THING = ("verdict", "result", "plan", "state", "severity", "susceptibility")
+"""Groups that only the nearest sentence can speak of: another sentence says it of something else."""
+_CHANGED = frozenset(("differ", "chang", "affec", "alter", "influenc"))
 _TREATED = frozenset(("treat", "active", "drug", "intervent"))
 """Words that stand for the drug that an earlier sentence names."""
 _STRICT = {name for name, strict, _ in EXCLUSIVE if strict}
 _GENERIC = frozenset(word[:6] for word in GENERIC)
 _PARTLY_BELOW, _UNSUPPORTED_BELOW = 0.5, 0.3
+_WITH_NUMBERS = 0.25
+"""Share of words that is enough where a measured number of the sentence stands in the source."""
+_ABOUT_THE_SAME = 0.5
+"""Share of a clause's words that the nearest clause must have before their polarity is compared."""
 _CLOSE, _FAR = 0.7, 0.35
 Fault = tuple[Verdict, str]
 
@@ -88,6 +98,7 @@ def _levels_ids_dates(said: Facts, source: Sequence[Facts]) -> Fault | None:
 
 def _numbers(said: Facts, source: Sequence[Facts]) -> Fault | None:
     known = [(bound.quantity, facts.text) for facts in source for bound in facts.quantities]
+    known += [(quantity, facts.text) for facts in source for quantity in _computed(said.text, facts)]
     for bound in said.quantities:
         mine = bound.quantity
         if mine.derived or any(agrees(mine, theirs, said.text + " " + text) for theirs, text in known):
@@ -105,6 +116,25 @@ def _numbers(said: Facts, source: Sequence[Facts]) -> Fault | None:
     return None
 
 
+_MISSED = re.compile(r"\b(?:miss(?:ed|es)?|without|remaining|rest|other)\b", re.I)
+
+
+def _computed(claim: str, facts: Facts) -> list[Quantity]:
+    """What follows from the numbers of a sentence: a daily total, a difference, the rest of a whole."""
+    plain = [bound.quantity for bound in facts.quantities if not bound.quantity.derived]
+    times = [quantity.number for quantity in plain if quantity.dimension == "per day" and quantity.number > 1]
+    found = [replace(q, number=q.number * times[0]) for q in plain if times and q.dimension in ("mass", "units", "volume")]
+    if re.search(r"\bby\b|\bdifference\b|\bmore\b|\bless\b", claim):
+        found += [
+            replace(two, number=round(abs(two.number - one.number), 6))
+            for one, two in combinations(plain, 2)
+            if one.dimension == two.dimension and one.factor == two.factor and one.number != two.number and one.dimension
+        ]
+    if _MISSED.search(claim):
+        found += [replace(q, number=100 - q.number) for q in plain if q.dimension == "share" and 0 < q.number < 100]
+    return found
+
+
 def _inside(bound: str, limit: float, value: float) -> bool:
     """Whether a value bears out "more than" or "less than" a limit, and is near enough to be what was meant."""
     return limit < value <= 1.25 * limit if bound == "least" else 0.75 * limit <= value < limit
@@ -115,6 +145,8 @@ def _bindings(said: Facts, source: Sequence[Facts]) -> Fault | None:
     if "respectively" in said.text.lower() or any("respectively" in facts.text.lower() for facts in source):
         return None
     for bound in said.quantities:
+        if bound.free:
+            continue
         matching: list[tuple[frozenset[str], Facts, Quantity]] = []
         rivals: list[tuple[frozenset[str], Facts, Quantity]] = []
         for facts in source:
@@ -179,7 +211,9 @@ def _groups(said: Facts, source: Sequence[Facts]) -> Fault | None:
             everywhere.setdefault(name, set()).update(members)
     near = dict(ranked[0].groups)
     for name, mine in said.groups:
-        theirs = near.get(name) or frozenset(everywhere.get(name, ()))
+        theirs = near.get(name) or (frozenset() if name in _OF_ONE_THING else frozenset(everywhere.get(name, ())))
+        if name in ("age", "sex") and any(clause.negated for clause in said.clauses):
+            continue  # "children were not included"
         if theirs and not mine & theirs and not (name == "side" and "both" in theirs):
             return (
                 "contradicted",
@@ -213,7 +247,7 @@ def _meaning(said: Facts, source: Sequence[Facts]) -> Fault | None:
         if not ranked:
             continue
         top = max(score for score, _, _ in ranked)
-        if top < 0.9:
+        if top < 0.9 or top < _ABOUT_THE_SAME * _weight(clause.words):
             continue
         nearest = [(other, negated) for score, other, negated in ranked if score > top - 0.01]
         if all(negated != clause.negated for _, negated in nearest) and not _says_no_change(clause, nearest[0][0]):
@@ -250,12 +284,24 @@ def _says_no_change(mine: Clause, theirs: Clause) -> bool:
     ) or (theirs.negated and not (mine.up or mine.down) and (theirs.up or theirs.down))
 
 
+def _agreement(mine: Clause, theirs: Clause) -> int:
+    """+1 when both clauses move what they share the same way, -1 when the other way, 0 when that is not to be told."""
+    if mine.right_of_than or theirs.right_of_than or not mine.moves or not theirs.moves:
+        return mine.parity * theirs.parity
+    signs = []
+    for sign, words in mine.moves:
+        near = max(theirs.moves, key=lambda move: _weight(words & move[1]))
+        if _weight(words & near[1]) > 0 or len(theirs.moves) == 1:
+            signs.append(sign * near[0])
+    return min(signs, default=0)
+
+
 def _turned(mine: Clause, theirs: Clause) -> str:
-    opposite = mine.parity * theirs.parity < 0
-    same = mine.parity * theirs.parity > 0
+    agreement = _agreement(mine, theirs)
+    opposite, same = agreement < 0, agreement > 0
     if mine.no_difference and theirs.parity and not theirs.no_difference and not theirs.negated:
         return "the source says that there is a difference"
-    if theirs.no_difference and not mine.no_difference and not mine.negated and (mine.parity or "differ" in mine.words):
+    if theirs.no_difference and not mine.no_difference and not mine.negated and (mine.parity or mine.words & _CHANGED):
         return "the source says that there is no difference"
     a, b, c, d = mine.left_of_than, mine.right_of_than, theirs.left_of_than, theirs.right_of_than
     if b and d:
@@ -265,7 +311,7 @@ def _turned(mine: Clause, theirs: Clause) -> str:
             return "the two sides of the comparison are exchanged" if same else ""
         if forward and not swapped:
             return "the comparison is reversed" if opposite else ""
-    if opposite and (mine.up != mine.down or theirs.up != theirs.down):
+    if opposite and not (b and not d):
         return "direction is reversed"
     if (mine.better and theirs.worse and not theirs.better) or (mine.worse and theirs.better and not theirs.worse):
         return "better and worse are exchanged"
@@ -275,7 +321,7 @@ def _turned(mine: Clause, theirs: Clause) -> str:
 def _numbers_order(clause: Clause, source: Sequence[Facts]) -> str:
     """The claim "A is lower than B" against "12 % with A, 18 % with B"."""
     a, b = clause.left_of_than, clause.right_of_than
-    if not b or not clause.parity or clause.negated:
+    if not b or not clause.comparative or clause.negated:
         return ""
     for facts in source:
         pairs = [
@@ -292,8 +338,9 @@ def _numbers_order(clause: Clause, source: Sequence[Facts]) -> str:
             if _weight((clause.words - b - arm) & facts.words) < 1:
                 continue  # the numbers are of another outcome
             higher = mine.quantity.value > theirs.quantity.value
-            falling = any(_is_falling(word) for word in (facts.text.lower().split()))
-            if higher != (clause.parity > 0) and not falling:
+            told = facts.text.partition(min(mine, theirs, key=lambda bound: bound.chunk).quantity.text)[0]
+            falling = any(_is_falling(word) for word in told.lower().split())
+            if higher != (clause.comparative > 0) and not falling:
                 return "the numbers of the source say the opposite"
     return ""
 
@@ -359,7 +406,11 @@ def _certainty(said: Facts, source: Sequence[Facts]) -> Fault | None:
 def _coverage(said: Facts, source: Sequence[Facts], claim: str, parts: Sequence[str], closeness: Closeness | None) -> Fault:
     words = _all_words(source) | frozenset(w for f in source for c in f.clauses for w in c.without)
     share = _weight(said.words & words) / max(_weight(said.words), 0.25)
-    if share >= _PARTLY_BELOW:
+    measured = any(
+        bound.quantity.dimension and any(agrees(bound.quantity, other.quantity, claim) for f in source for other in f.quantities)
+        for bound in said.quantities
+    )
+    if share >= (_WITH_NUMBERS if measured else _PARTLY_BELOW):
         return "supported", "numbers, names, direction and words agree with the source"
     near = closeness(claim, parts) if closeness else 0.0
     if near >= _CLOSE:

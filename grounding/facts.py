@@ -49,8 +49,16 @@ _VERB = re.compile(
     r"\b(?:was|were|is|are|did|had|has|have|does|do|can|should|remained|fell|rose|lay|\w{3,}ed|raises?|lowers?)\b", re.I
 )
 _JOIN = re.compile(r",\s+and\s+|,\s+|\s+and\s+")
-_NO_DIFFERENCE = re.compile(r"\bno(?:t|r)? (?:\w+ ){0,2}?differ\w*", re.I)
-_WITHOUT = re.compile(r"\bwithout\s+((?:(?!and\b|but\b|was\b|were\b)[\w-]+[ ]?){1,3})", re.I)
+_NO_DIFFERENCE = re.compile(
+    r"\bno(?:t|r)? (?:\w+ ){0,3}?(?:differ\w*|chang(?:e|ed|es)\b|affect\w*|alter\w*|influenc\w*|effect\b)|\bremain(?:ed|s) (?:the same|stable|constant)\b", re.I
+)
+"""Says that two things are alike or that one does nothing to the other: neither a negation nor a direction."""
+_COVERT = re.compile(
+    r"\b(?:resolved|disappeared|vanished|stopped|discontinued|withdrawn|held|withheld|absent|absence|lack(?:s|ed|ing)?|rare|resistant|sterile|"
+    r"independent|spar(?:e|es|ed|ing)|refused|unknown|unclear)\b", re.I
+)
+"""Words that deny without a "not"."""
+_WITHOUT = re.compile(r"(?<!those )(?<!patients )(?<!people )(?<!subjects )\bwithout\s+((?:(?!and\b|but\b|was\b|were\b)[\w-]+[ ]?){1,3})", re.I)
 _CHUNK = re.compile(
     r"\bversus\b|\bvs\b\.?|\band\b|\bcompared (?:with|to)\b|\bwhile\b|\bwhereas\b|\bagainst\b|\bthan\b|,\s|;\s|\(", re.I
 )
@@ -75,8 +83,12 @@ class Clause:
     left_of_than: frozenset[str]
     right_of_than: frozenset[str]
     no_difference: bool = False
+    comparative: int = 0
+    """Sign of the last direction word before "than" and the like."""
     parity: int = 0
     """Product of its direction words, +1 for "more", -1 for "less"; 0 without any."""
+    moves: tuple[tuple[int, frozenset[str]], ...] = ()
+    """Each direction with the words that stand with it."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,8 @@ class Bound:
     quantity: Quantity
     words: frozenset[str]
     chunk: int
+    free: bool = False
+    """Stands in brackets with another number, each for one side of a comparison."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +154,7 @@ def facts_of(text: str) -> Facts:
         ids=ids,
         references=references,
         quotes=tuple(first or second for first, second in _QUOTED.findall(plain)),
-        entities=tuple((stem(word), kind) for word in tokens if (kind := entity_kind(word))),
+        entities=tuple((stem(word), kind) for word in tokens if len(word) > 1 and (kind := entity_kind(word))),
         groups=tuple((name, found) for name, _, table in EXCLUSIVE if (found := _members(tokens, table))),
         words=_words(prepared),
     )
@@ -247,6 +261,7 @@ def _parts(sentence: str) -> list[str]:
 def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause:
     words = _words(text)
     tokens = _tokens(re.sub(r"\b(?:over|above|below|under|less than|more than|fewer than|lower than|or higher|or lower|or more|or less|higher than)(?=\s+\d|\s*[)]|\s+(?:\w+\s)?$)|\b(?:grade \d+|\d+) or (?:higher|more|lower|less)", " ", text))  # fmt: skip
+    plain = re.sub(r"\b(?:those|patients|people|persons|subjects|participants|controls|ones) without\b", " ", _NO_DIFFERENCE.sub(" ", text))
     signs = [1 if _is(word, UP) else -1 for word in tokens if _is(word, UP) or _is(word, DOWN)]
     same = bool(_NO_DIFFERENCE.search(text))
     short = len(words) < 3 or bool(re.search(r"\b(?:did|was|were|is|are|had) not\s*[.,]?\s*$", text))
@@ -255,7 +270,7 @@ def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause
         text=text.strip(),
         words=words,
         inherited=before.words - words if before and short else frozenset(),
-        negated=bool(NEGATION.search(_NO_DIFFERENCE.sub(" ", text))),
+        negated=bool(NEGATION.search(plain)) != bool(_COVERT.search(re.sub(r"\b(?:absent|absence|lack(?:s|ed)?)\b", " ", plain))),
         without=without,
         up=any(_is(word, UP) for word in tokens),
         down=any(_is(word, DOWN) for word in tokens),
@@ -264,8 +279,40 @@ def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause
         left_of_than=left,
         right_of_than=right,
         no_difference=same,
-        parity=signs[0] if len(signs) == 1 else prod(signs) if signs and right else 0,
+        comparative=_comparative(text) if right else 0,
+        parity=prod(signs) if signs else 0,
+        moves=_moves(text),
     )
+
+
+_MOVED = re.compile(r"(?:declines?|loss(?:es)?|falls?|rises?|increases?|decreases?|reductions?|drops?|gains?|growth|elevations?)", re.I)
+"""Direction words that may be what another one acts on: "slowed decline" is a gain."""
+
+
+def _moves(text: str) -> tuple[tuple[int, frozenset[str]], ...]:
+    found: list[tuple[int, list[str]]] = []
+    before: list[str] = []
+    since = 9
+    for word in _tokens(text):
+        sign = 1 if _is(word, UP) else -1 if _is(word, DOWN) else 0
+        content = [] if sign or len(word) < 2 or word.lower() in STOP else [stem(word)]
+        since += 1
+        if sign and found and (not found[-1][1] or (since <= 4 and _MOVED.fullmatch(word))):
+            found[-1] = (found[-1][0] * sign, found[-1][1])
+        elif sign:
+            found.append((sign, before if not found else []))
+            since = 0
+        elif found:
+            found[-1][1].extend(content)
+        else:
+            before.extend(content)
+    return tuple((sign, frozenset(words)) for sign, words in found)
+
+
+def _comparative(text: str) -> int:
+    before = re.split(r"\bthan\b|\bversus\b|\bcompared (?:with|to)\b|\brelative to\b", text)[0]
+    signs = [1 if _is(word, UP) else -1 for word in _tokens(before) if _is(word, UP) or _is(word, DOWN)]
+    return signs[-1] if signs else 0
 
 
 def _than(text: str) -> tuple[frozenset[str], bool, frozenset[str]]:
@@ -283,12 +330,12 @@ def _bound(prepared: str) -> tuple[Bound, ...]:
     chunks = [prepared[a:b] for a, b in pairwise(edges)]
     words = [_words(chunk) for chunk in chunks]
     for place in range(1, len(chunks)):  # a number in brackets belongs to what stands before it
-        if chunks[place].startswith("("):
+        if chunks[place].startswith("(") and len(words[place]) < 2:
             words[place] |= words[place - 1]
     paired = [match.span() for match in _PAIRED.finditer(prepared)]
     found = []
     for quantity in quantities_of(prepared):
         index = next(i for i in range(len(chunks)) if edges[i] <= quantity.at < edges[i + 1] or i == len(chunks) - 1)
         inside = any(start <= quantity.at < end for start, end in paired)
-        found.append(Bound(quantity, frozenset() if inside else words[index], index))
+        found.append(Bound(quantity, frozenset() if inside else words[index], index, inside))
     return tuple(found)

@@ -33,12 +33,15 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bthe front of\b", "anterior"), (r"\bthe back of\b", "posterior"), (r"\b(?:hazard|odds|risk|rate) ratio\b", "effectratio"), (r"\bHR\b|\bOR\b(?= \d)|\bRR\b", "effectratio"),
     (r"\bconfidence interval\b|\bCI\b", "confinterval"), (r"\bgram[- ]negative\b", "gramnegative"), (r"\bgram[- ]positive\b", "grampositive"),
     (r"\bmore (?:often|frequently|frequent|common|commonly|likely)\b", "increased frequent"), (r"\b(?:less|rarely) (?:often|frequently|frequent|common|commonly|likely)\b", "decreased frequent"),
-    (r"\brarer\b|\bmore rarely\b|\bfewer\b|\bless\b", "decreased frequent"), (r"\bfollow(?:ed)?[- ]up\b", "followup"), (r"\bheight loss\b|\bloss of height\b", "heightloss"),
+    (r"\bcommoner\b", "increased frequent"), (r"\brarer\b|\bmore rarely\b|\bfewer\b|\bless\b", "decreased frequent"), (r"\bfollow(?:ed)?[- ]up\b", "followup"), (r"\bheight loss\b|\bloss of height\b", "heightloss"),
     (r"\b(?:enlarged|swollen) lymph (?:nodes?|glands?)\b", "lymphadenopathy"), (r"\byears old\b|\byears? of age\b|\baged(?= \d)", "years"), (r"\b(?<=\d )(?:mm|cm) high\b", "mm"),
     (r"\b(?:is|was|are|were) not (?:elevated|raised|high|abnormal|enlarged)\b|\b(?:within|in|inside) (?:the )?(?:normal|reference) (?:limits?|range|interval)\b", "was normal"),
     (r"\b(?:above|over) (?:the )?(?:normal|reference|upper) (?:limits?|range|interval)\b", "was elevated"), (r"\bbelow (?:the )?(?:normal|reference|lower) (?:limits?|range|interval)\b", "was decreased"),
     (r"\b(?:was|were) excluded\b", "was not included"), (r"\bfollowed (?=for|over|up)", "followup "), (r"\b(?:has|have|had|is|are|was|were) (?:no longer|stopped)\b", "not"),
-    (r"\bnon-?smoker\b|\bnever smoked\b", "not smoker"), (r"\bun(?=cemented|displaced|complicated|treated|vaccinated|related|common|likely)", "not "), (r"\bin the two (?=groups|arms)", "in each "),
+    (r"\bnon-?smoker\b|\bnever smoked\b", "not smoker"), (r"\bun(?=cemented|displaced|treated|vaccinated|related|common|likely)", "not "), (r"\bin the two (?=groups|arms)", "in each "),
+    (r"\bboth (?=lungs|kidneys|eyes|legs|hips|knees|feet|hands|breasts|sides|ureters|ovaries|ears|hemispheres|shoulders|wrists|ankles|lobes)", "bilateral "),
+    (r"\b(?:left|leaves|leaving) (?=(?:the )?(?:hospital|reference|normal|range|unchanged|out|no|home|behind|untreated))", "exited "), (r"\b(?:pulse rate|pulse|heart rate)\b", "pulse"),
+    (r"\bnothing\b", "no bacteria"), (r"\b(?:stayed|remained|stays|remains) (?:within|in|inside)\b", "was within"),
     (r"\bhaem", "hem"), (r"aem", "em"), (r"\boes", "es"), (r"\boede", "ede"), (r"aed", "ed"), (r"\b(tum|col|fav|behavi|lab|vig)our", r"\1or"),
 )  # fmt: skip
 _ABBREVIATIONS = """
@@ -157,7 +160,7 @@ NEGATION = re.compile(
 
 # Words of one line exclude each other; words joined by "=" are one. A strict line must also be in the source at all.
 _EXCLUSIVE = """
-side! left right bilateral=both
+side! left right bilateral
 part! superiorpart inferiorpart middlepart
 front! anterior=ventral posterior
 medial medial lateral
@@ -181,7 +184,7 @@ gram gramnegative grampositive
 order before=prior after=following
 route! oral=orally=tablets=tablet intravenous=intravenously=infusion subcutaneous intramuscular=intramuscularly inhaled=inhalation topical=topically rectal=rectally transdermal
 plan started stopped continued
-verdict recommended=indicated avoid
+verdict recommended=indicated avoid=avoided=contraindicated
 admission admitted discharged
 risk protective harmful
 quantifier all=every=always some most few=rarely
@@ -209,7 +212,8 @@ GENERIC = frozenset(
     """patient group study trial result use used show present include result compare report have had mean average
     percent number total case course level value given treatment increased decreased change also further respectively
     significant significantly associat frequency measur remain reach achiev among occur cause differ time day month year
-    week hour ago within over during follow""".split()  # noqa: SIM905
+    week hour ago within over during follow conduct carried took take place perform latest current again later run ran last come came
+    people person cover enrol authors overall found go went gone give gave altogether nearly roughly minut second dose doses""".split()  # noqa: SIM905
 )
 STOP = frozenset(
     """a an the of in on at to for with and or is are was were be been being has have had it its this that these those by as

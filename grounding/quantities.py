@@ -31,7 +31,7 @@ _SCALE: dict[str, tuple[str, float]] = {
     "%": ("share", 0.01), "percent": ("share", 0.01), "per cent": ("share", 0.01), "percentage points": ("share", 0.01),
     "percentage point": ("share", 0.01), "hu": ("hu", 1), "mmhg": ("pressure", 1), "mm hg": ("pressure", 1), "cmhg": ("pressure", 10), "cm hg": ("pressure", 10),
     "kpa": ("pressure", 7.50062), "cmh2o": ("pressure", 0.735559), "ml/min": ("clearance", 1), "kg/m2": ("bmi", 1),
-    "kg/m²": ("bmi", 1), "mg/kg": ("dose", 1), "µg/kg": ("dose", 0.001), "g/kg": ("dose", 1000), "bpm": ("rate", 1),
+    "kg/m²": ("bmi", 1), "mg/kg": ("dose", 1), "µg/kg": ("dose", 0.001), "g/kg": ("dose", 1000), "bpm": ("rate", 1), "per minute": ("rate", 1), "/min": ("rate", 1), "/minute": ("rate", 1),
     "beats per minute": ("rate", 1), "beats/min": ("rate", 1), "breaths per minute": ("rate", 1), "°c": ("celsius", 1),
     "°f": ("fahrenheit", 1), "°": ("angle", 1), "degrees": ("angle", 1), "degree": ("angle", 1), "gy": ("dose Gy", 1),
     "cgy": ("dose Gy", 0.01), "msv": ("dose Sv", 1), "iu": ("units", 1), "units": ("units", 1), "fold": ("fold", 1),
@@ -142,7 +142,8 @@ class Quantity:
 def prepare(text: str) -> str:
     """Number words, fractions and ranges as figures; the text that positions refer to."""
     text = re.sub(rf"\b({_WORD}|\d+) and a half\b", lambda m: f"{_value(m[1]) + 0.5:g}", text, flags=re.I)
-    text = re.sub(rf"(?<=\d)(\s?(?:{_UNITS}))\s(?:a|an|per|each) (?=(?:year|month|week|hour)\b)", r"\1 in every ", text, flags=re.I)
+    text = re.sub(r"\b(\d{2,3})\s?/\s?(\d{2,3})\s?mm\s?Hg\b", r"systolic pressure \1 mmHg and diastolic pressure \2 mmHg", text)
+    text = re.sub(rf"(?<=\d)(\s?(?:{_UNITS}))\s(?:a|an|per|each) (?:day|year|month|week|hour)\b", r"\1", text, flags=re.I)
     text = re.sub(r"\b(?:no one|one another|one of)\b", " ", text, flags=re.I)
     for pattern, figure in _SHARES:
         text = re.sub(pattern, figure, text, flags=re.I)
@@ -261,4 +262,4 @@ def _equal(mine: Quantity, theirs: float, tolerance: float) -> bool:
     if mine.about and abs(mine.number - theirs) <= 0.08 * size:
         return True
     half_a_digit = 0.5 * 10.0**-mine.decimals + 1e-9
-    return abs(mine.number - theirs) <= half_a_digit and abs(mine.number - theirs) <= 0.07 * size
+    return abs(mine.number - theirs) <= half_a_digit and abs(mine.number - theirs) <= (0.13 if mine.about else 0.07) * size
