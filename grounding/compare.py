@@ -10,7 +10,7 @@ from itertools import combinations
 from core.quotes import find_quote
 from core.types import Verdict
 from grounding.facts import Bound, Clause, Facts, facts_of, normalise, sentences
-from grounding.lexicon import EXCLUSIVE, GENERIC, TERM
+from grounding.lexicon import EXCLUSIVE, GENERIC, TERM, is_direction, is_rare, plain_words, stem
 from grounding.quantities import Quantity, agrees
 
 Closeness = Callable[[str, Sequence[str]], float]
@@ -39,7 +39,7 @@ def compare(claim: str, sources: Sequence[str], closeness: Closeness | None = No
         if not any(find_quote(quote.rstrip("."), source) for source in sources):
             return "not_supported", f"the quoted words “{quote[:60]}” do not stand in the source"
     parts = [part for source in sources for part in sentences(source)]
-    source = [facts_of(part) for part in parts]
+    source = _resolved([facts_of(part) for part in parts])
     if not source:
         return "not_supported", "the cited evidence has no text"
     whole = normalise(claim).rstrip(".")
@@ -51,11 +51,26 @@ def compare(claim: str, sources: Sequence[str], closeness: Closeness | None = No
             return fault
     if said.quotes:
         return "supported", "quoted verbatim"
-    for rule in (_entities, _groups, _meaning, _certainty):
+    for rule in (_entities, _strangers, _fractured, _groups, _meaning, _certainty):
         fault = rule(said, source)
         if fault:
             return fault
     return _coverage(said, source, claim, parts, closeness)
+
+
+_PRONOUN = re.compile(r"\s*(?:it|they|this|these|he|she|its|their|both|the (?:drug|effect|lesion|latter))\b", re.I)
+
+
+def _resolved(source: list[Facts]) -> list[Facts]:
+    """Sentences that begin with a pronoun take over the words of the sentence before."""
+    found: list[Facts] = []
+    for facts in source:
+        if found and facts.clauses and _PRONOUN.match(facts.text):
+            first = facts.clauses[0]
+            first = replace(first, inherited=first.inherited | (found[-1].words - first.words))
+            facts = replace(facts, clauses=(first, *facts.clauses[1:]))
+        found.append(facts)
+    return found
 
 
 def _weight(words: frozenset[str]) -> float:
@@ -182,6 +197,8 @@ def _entities(said: Facts, source: Sequence[Facts]) -> Fault | None:
     kinds = {kind for facts in source for _, kind in facts.entities}
     roots = {word[:6] for word in words}
     for word, kind in said.entities:
+        if word == "lung" and "lobe" in words:
+            continue
         if word not in words and not (kind in (TERM, "organ") and word[:6] in roots):
             verdict: Verdict = "contradicted" if kind in kinds and kind != "drug" else "not_supported"
             return verdict, f"{word} is not in the source"
@@ -193,6 +210,44 @@ def _entities(said: Facts, source: Sequence[Facts]) -> Fault | None:
         theirs = {word for word, k in best.entities if k == kind}
         if theirs and not mine & theirs and not (theirs <= {"placebo"} and _TREATED & best.words):
             return "contradicted", f"the source says this of {', '.join(sorted(theirs))}"
+    return None
+
+
+_MEASURE = re.compile(
+    r"(?<=\d)\s?[^\W\d]+(?:/[^\W\d]+)*|\b(?:jan|febr)uary\b|\b(?:march|april|may|june|july|august)\b|\b(?:septem|octo|novem|decem)ber\b|"
+    r"\b(?:cervical|thoracic|lumbar|sacral|vertebra\w*)\b", re.I
+)
+"""Units, months and regions of the spine are read elsewhere."""
+_WORD = re.compile(r"[^\W\d_][\w'’-]*")
+
+
+def _strangers(said: Facts, source: Sequence[Facts]) -> Fault | None:
+    """Names and rare words that the source does not have: whoever is named there is someone or something else."""
+    text = " ".join(facts.text for facts in source).lower()
+    words = _all_words(source)
+    plain = _MEASURE.sub(" ", plain_words(said.text))
+    for place, token in enumerate(_WORD.findall(plain)):
+        word = token.lower().removesuffix("'s").removesuffix("’s")
+        if len(word) < 4 or word not in said.text.lower() or word in text or stem(word) in words or "-" in word:
+            continue
+        if any(word[:5] == other[:5] for other in words) or is_direction(word):
+            continue
+        named = place > 0 and token[0].isupper() and not token.isupper()
+        if named or is_rare(word):
+            return "not_supported", f"{token} is not in the source"
+    return None
+
+
+_BROKEN = re.compile(r"\bgrade [123]\b|\bdeformit|\bfractured?\b|\bcompress", re.I)
+
+
+def _fractured(said: Facts, source: Sequence[Facts]) -> Fault | None:
+    """A level that the source grades as deformed is not "not fractured"."""
+    if not said.levels or not re.search(r"fractur|deform", said.text, re.I) or not any(c.negated for c in said.clauses):
+        return None
+    for facts in source:
+        if facts.levels & said.levels and _BROKEN.search(facts.text) and not any(clause.negated for clause in facts.clauses):
+            return "contradicted", "the source says that this level is deformed"
     return None
 
 
@@ -422,6 +477,6 @@ def _coverage(said: Facts, source: Sequence[Facts], claim: str, parts: Sequence[
 
 RULES: dict[str, Callable[[Facts, Sequence[Facts]], Fault | None]] = {
     "references": _references, "levels, ids, dates": _levels_ids_dates, "numbers": _numbers, "keys": _keys, "trend": _trend, "bindings": _bindings,
-    "names": _entities, "groups": _groups, "meaning": _meaning, "certainty": _certainty,
+    "names": _entities, "strangers": _strangers, "groups": _groups, "meaning": _meaning, "certainty": _certainty,
 }  # fmt: skip
 """Every rule by name, each to be asked on its own."""

@@ -300,12 +300,14 @@ def _moves(text: str) -> tuple[tuple[int, frozenset[str]], ...]:
         if sign and found and (not found[-1][1] or (since <= 4 and _MOVED.fullmatch(word))):
             found[-1] = (found[-1][0] * sign, found[-1][1])
         elif sign:
-            found.append((sign, before if not found else []))
+            found.append((sign, []))
             since = 0
         elif found:
             found[-1][1].extend(content)
         else:
             before.extend(content)
+    if found and not found[0][1]:  # "creatinine fell"
+        found[0] = (found[0][0], before)
     return tuple((sign, frozenset(words)) for sign, words in found)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+from functools import lru_cache
 from pathlib import Path
+
+from core.errors import MissingRequirement
 
 # Phrases become one word, or one word becomes a plain phrase, before anything else is read. Order matters.
 _PHRASES: tuple[tuple[str, str], ...] = (
@@ -153,7 +157,7 @@ repress downregulat below underestimat""".split()  # noqa: SIM905
 BETTER = "improv better benefi ameliorat recover enhanc favourab favorab superior".split()  # noqa: SIM905
 WORSE = "worse worsen deteriorat harm impair exacerbat aggravat poorer inferior".split()  # noqa: SIM905
 NEGATION = re.compile(
-    r"\b(no|not|never|none|neither|nor|absent|absence|lack|lacks|lacked|lacking|denies|denied|refuted|unlikely|nobody|"
+    r"\b(no|not|never|none|neither|nor|absent|absence|lacks|lacked|lacking|denies|denied|refuted|unlikely|nobody|"
     r"fail(?:s|ed)? to|negative for|ruled out|excluded|unable to|without)\b",
     re.IGNORECASE,
 )
@@ -169,6 +173,7 @@ surface volar=palmar dorsal
 pressure! systolic diastolic
 valve! aortic mitral tricuspid
 age! children=child=childhood=pediatric=boys=girls adults=adult elderly=old adolescents=adolescent=teenagers infants=infant=neonates=newborns=neonatal young=younger
+sign positively negatively=inversely
 sex! women=woman=female=females=she=her=girls=girl men=man=male=males=he=his=boys=boy
 menopause! premenopausal postmenopausal perimenopausal
 species! mice=mouse=murine rats=rat humans=human dogs
@@ -306,3 +311,32 @@ def entity_kind(word: str) -> str:
         return "drug"
     root = stem(word)
     return _ENTITY.get(root) or (TERM if root in _TERM else "")
+
+
+def is_direction(word: str) -> bool:
+    """Whether a word says more or less."""
+    return any(word.startswith(root) for root in (*UP, *DOWN, *BETTER, *WORSE) if len(root) > 4)
+
+
+@lru_cache(maxsize=1)
+def _vocabulary() -> frozenset[str]:
+    """The 30,522 pieces of the packaged encoder, the commonest words of English among them; empty without the package."""
+    from grounding.entailment import base_folder
+
+    try:
+        content = json.loads((base_folder() / "tokenizer.json").read_text(encoding="utf-8"))
+    except (MissingRequirement, OSError):
+        return frozenset()
+    return frozenset(content["model"]["vocab"])
+
+
+def is_rare(word: str) -> bool:
+    """Whether a word is none of the commonest of English, nor a form of one: most often the name of something."""
+    known = _vocabulary()
+    if not known:
+        return False
+    forms = {word, word.rstrip("s"), *(word.removesuffix(end) + new for end in ("ed", "ing", "ly", "er", "est", "s", "es", "d", "ment", "ness", "ity", "al", "ally", "ised", "ized", "ation")
+             if word.endswith(end) for new in ("", "e", "y", "ise", "ize"))}  # fmt: skip
+    if word.startswith(("un", "non", "re", "in", "im", "dis", "mis", "over", "pre", "post", "out")):
+        forms |= {form[cut:] for form in forms for cut in (2, 3, 4) if len(form) - cut > 3}
+    return not forms & known
