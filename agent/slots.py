@@ -160,7 +160,15 @@ def _record_name(lower: str, about: str) -> str | None:
     name = next((name for name in _NAMES if re.search(rf"\b{re.escape(name)}(?:s|es)?\b", lower)), None)
     if name is None and re.search(r"\bbroken?\b|\bbreak\b", lower):
         return "fracture"
-    if name or about not in ("observations", "medications", "allergies", "conditions", "immunizations", "procedures", "summary"):
+    if name or about not in (
+        "observations",
+        "medications",
+        "allergies",
+        "conditions",
+        "immunizations",
+        "procedures",
+        "summary",
+    ):
         return name
     return _asked_for(lower)
 
@@ -183,7 +191,9 @@ _ASKED_FOR = tuple(
         r"\b(?:have|had) an? ([a-z][a-z0-9 -]{2,40})",
     )
 )  # fmt: skip
-_TAIL = re.compile(r"\s+(?:in (?:19|20)\d\d|levels?|values?|results?|on record|recorded|documented|at the moment|now|currently|before|yet|ever|today|according)\b.*$")
+_TAIL = re.compile(
+    r"\s+(?:in (?:19|20)\d\d|levels?|values?|results?|on record|recorded|documented|at the moment|now|currently|before|yet|ever|today|according)\b.*$"
+)
 
 
 def _asked_for(lower: str) -> str | None:

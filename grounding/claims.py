@@ -1,7 +1,7 @@
 """A claim against texts: supports, refutes or neutral, with the sentences that decide.
 
-The entailment model judges the claim against each text (its nearest sentences together, and singly); numbers, units,
-references and directions are then compared explicitly, and can only take a "supports" away. Chinese goes by rules alone.
+The entailment model judges the claim against each text; numbers, units, levels, dates and references are then compared
+explicitly, and can only take a "supports" away. Chinese goes by rules alone.
 """
 
 from __future__ import annotations
@@ -15,13 +15,9 @@ from grounding import chinese
 from grounding.compare import RULES
 from grounding.entailment import Entailment, Odds, shipped
 from grounding.facts import facts_of, sentences
-from grounding.nearest import nearest
+from grounding.features import nearest
 
 ClaimLabel = Literal["supports", "refutes", "neutral"]
-_SUPPORTS_FROM, _REFUTES_FROM = 0.5, 0.5
-"""Least probability for a verdict other than neutral; chosen on training data, never on HealthVer."""
-_SINGLY = 3
-"""How many sentences of a text are also judged on their own."""
 _VERB_LIKE = re.compile(r"(ed|ing|able|ive|al|ful|ant|ent|ary|ic|er|or)$")
 
 
@@ -63,9 +59,9 @@ def stance_of(claim: str, text: str, place: int, model: Entailment) -> tuple[Dec
     if chinese.is_chinese(claim) or chinese.is_chinese(text):
         return _chinese(claim, text, place)
     claim = as_statement(claim)
-    parts = _singles(claim, text)
-    odds = model.odds([(claim, nearest(claim, text)), *((claim, part) for part in parts)])
-    stance, probability, part = _decide(odds, parts)
+    (odds,) = model.odds([(claim, text)])
+    part = nearest(claim, text)
+    stance, probability = _decide(odds)
     if stance == "supports":
         fault = _explicit_fault(claim, text)
         if fault:
@@ -78,24 +74,14 @@ def stance_of(claim: str, text: str, place: int, model: Entailment) -> tuple[Dec
     return Deciding(place, part, stance, round(probability, 3)), f"“{part[:240]}” {reason}"
 
 
-def _singles(claim: str, text: str) -> list[str]:
-    parts = sentences(text)
-    ranked = sorted(parts, key=lambda part: -len(facts_of(claim).words & facts_of(part).words))
-    return ranked[:_SINGLY] or [text]
-
-
-def _decide(odds: Sequence[Odds], parts: Sequence[str]) -> tuple[ClaimLabel, float, str]:
-    """Of the text as a whole and its sentences, what is surest; the whole counts double."""
-    whole, *single = odds
-    supports = [0.5 * (whole.supports + one.supports) for one in single]
-    refutes = [0.5 * (whole.refutes + one.refutes) for one in single]
-    best = max(range(len(single)), key=lambda i: supports[i])
-    worst = max(range(len(single)), key=lambda i: refutes[i])
-    if supports[best] >= _SUPPORTS_FROM and supports[best] >= refutes[worst]:
-        return "supports", supports[best], parts[best]
-    if refutes[worst] >= _REFUTES_FROM:
-        return "refutes", refutes[worst], parts[worst]
-    return "neutral", 1 - supports[best] - refutes[worst] if supports[best] + refutes[worst] < 1 else 0.0, parts[0]
+def _decide(odds: Odds) -> tuple[ClaimLabel, float]:
+    ranked: list[tuple[float, ClaimLabel]] = [
+        (odds.supports, "supports"),
+        (odds.refutes, "refutes"),
+        (odds.neutral, "neutral"),
+    ]
+    probability, stance = max(ranked)
+    return stance, probability
 
 
 def _explicit_fault(claim: str, text: str) -> tuple[ClaimLabel, float, str] | None:

@@ -50,15 +50,19 @@ _VERB = re.compile(
 )
 _JOIN = re.compile(r",\s+and\s+|,\s+|\s+and\s+")
 _NO_DIFFERENCE = re.compile(
-    r"\bno(?:t|r)? (?:\w+ ){0,3}?(?:differ\w*|chang(?:e|ed|es)\b|affect\w*|alter\w*|influenc\w*|effect\b)|\bremain(?:ed|s) (?:the same|stable|constant)\b", re.I
+    r"\bno(?:t|r)? (?:\w+ ){0,3}?(?:differ\w*|chang(?:e|ed|es)\b|affect\w*|alter\w*|influenc\w*|effect\b)|\bremain(?:ed|s) (?:the same|stable|constant)\b",
+    re.I,
 )
 """Says that two things are alike or that one does nothing to the other: neither a negation nor a direction."""
 _COVERT = re.compile(
     r"\b(?:resolved|disappeared|vanished|stopped|discontinued|withdrawn|held|withheld|absent|absence|lack(?:s|ed|ing)?|rare|resistant|sterile|"
-    r"independent|spar(?:e|es|ed|ing)|refused|unknown|unclear)\b", re.I
+    r"independent|spar(?:e|es|ed|ing)|refused|unknown|unclear)\b",
+    re.I,
 )
 """Words that deny without a "not"."""
-_WITHOUT = re.compile(r"(?<!those )(?<!patients )(?<!people )(?<!subjects )\bwithout\s+((?:(?!and\b|but\b|was\b|were\b)[\w-]+[ ]?){1,3})", re.I)
+_WITHOUT = re.compile(
+    r"(?<!those )(?<!patients )(?<!people )(?<!subjects )\bwithout\s+((?:(?!and\b|but\b|was\b|were\b)[\w-]+[ ]?){1,3})", re.I
+)
 _CHUNK = re.compile(
     r"\bversus\b|\bvs\b\.?|\band\b|\bcompared (?:with|to)\b|\bwhile\b|\bwhereas\b|\bagainst\b|\bthan\b|,\s|;\s|\(", re.I
 )
@@ -261,7 +265,11 @@ def _parts(sentence: str) -> list[str]:
 def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause:
     words = _words(text)
     tokens = _tokens(re.sub(r"\b(?:over|above|below|under|less than|more than|fewer than|lower than|or higher|or lower|or more|or less|higher than)(?=\s+\d|\s*[)]|\s+(?:\w+\s)?$)|\b(?:grade \d+|\d+) or (?:higher|more|lower|less)", " ", text))  # fmt: skip
-    plain = re.sub(r"\b(?:those|patients|people|persons|subjects|participants|controls|ones) without\b", " ", _NO_DIFFERENCE.sub(" ", text))
+    plain = re.sub(
+        r"\b(?:those|patients|people|persons|subjects|participants|controls|ones) without\b",
+        " ",
+        _NO_DIFFERENCE.sub(" ", text),
+    )
     signs = [1 if _is(word, UP) else -1 for word in tokens if _is(word, UP) or _is(word, DOWN)]
     same = bool(_NO_DIFFERENCE.search(text))
     short = len(words) < 3 or bool(re.search(r"\b(?:did|was|were|is|are|had) not\s*[.,]?\s*$", text))
@@ -270,7 +278,8 @@ def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause
         text=text.strip(),
         words=words,
         inherited=before.words - words if before and short else frozenset(),
-        negated=bool(NEGATION.search(plain)) != bool(_COVERT.search(re.sub(r"\b(?:absent|absence|lack(?:s|ed)?)\b", " ", plain))),
+        negated=bool(NEGATION.search(plain))
+        != bool(_COVERT.search(re.sub(r"\b(?:absent|absence|lack(?:s|ed)?)\b", " ", plain))),
         without=without,
         up=any(_is(word, UP) for word in tokens),
         down=any(_is(word, DOWN) for word in tokens),
@@ -285,7 +294,9 @@ def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause
     )
 
 
-_MOVED = re.compile(r"(?:declines?|loss(?:es)?|falls?|rises?|increases?|decreases?|reductions?|drops?|gains?|growth|elevations?)", re.I)
+_MOVED = re.compile(
+    r"(?:declines?|loss(?:es)?|falls?|rises?|increases?|decreases?|reductions?|drops?|gains?|growth|elevations?)", re.I
+)
 """Direction words that may be what another one acts on: "slowed decline" is a gain."""
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 
 from grounding.compare import RULES
-from grounding.entailment import Odds
 from grounding.facts import Clause, Facts, facts_of, sentences
 from grounding.lexicon import GENERIC, stem
 from grounding.quantities import agrees
@@ -18,7 +17,7 @@ NAMES = (
     "share of words", "share in one sentence", "share in two sentences", "words missing", "names missing", "words elsewhere",
     "substituted", "substituted in the nearest", "words", "numbers", "numbers missing", "numbers in the nearest", "negated", "negation differs", "negation differs in the nearest",
     "pole", "pole opposite", "pole same", "pole opposite in the nearest", "compared", "compared there", "sides exchanged", "quality opposite",
-    "certainty added", "supports", "refutes", "supports, sentence", "refutes, sentence", "neutral, sentence",
+    "certainty added",
 )  # fmt: skip
 _HEDGE = re.compile(
     r"\b(?:may|might|could|possibly|suggest\w*|unclear|unknown|uncertain|potential\w*|perhaps|not known|whether)\b", re.I
@@ -28,11 +27,8 @@ _SURE = re.compile(
 )
 
 
-def features(claim: str, sources: Sequence[str], whole: Odds | None = None, single: Sequence[Odds] = ()) -> dict[str, float]:
-    """Numbers by name (`NAMES`); the entailment model's are missing (NaN) where it was not asked.
-
-    `whole` is its opinion on the sources together, `single` on their sentences one by one.
-    """
+def features(claim: str, sources: Sequence[str]) -> dict[str, float]:
+    """Numbers by name (`NAMES`); at least one source must have words."""
     said = facts_of(claim)
     parts = [part for source in sources for part in sentences(source)]
     source = [facts_of(part) for part in parts]
@@ -44,13 +40,13 @@ def features(claim: str, sources: Sequence[str], whole: Odds | None = None, sing
     found["certainty added"] = float(
         bool(_SURE.search(claim)) and bool(_HEDGE.search(everything)) and not _HEDGE.search(claim)
     )
-    missing = float("nan")
-    found["supports"], found["refutes"] = (whole.supports, whole.refutes) if whole else (missing, missing)
-    best = max(single, key=lambda odds: odds.supports, default=None)
-    found["supports, sentence"] = best.supports if best else missing
-    found["refutes, sentence"] = max((odds.refutes for odds in single), default=missing)
-    found["neutral, sentence"] = min((odds.neutral for odds in single), default=missing)
     return found
+
+
+def nearest(claim: str, text: str) -> str:
+    """The sentence of a text that shares most with a claim."""
+    said = facts_of(claim)
+    return max(sentences(text) or [text], key=lambda part: _shared(said, facts_of(part)))
 
 
 def row(found: Mapping[str, float]) -> list[float]:

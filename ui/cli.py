@@ -178,9 +178,13 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     retrieval.add_argument("--work", metavar="DIR", help="keep the indexes here, to score again without encoding")
     retrieval.add_argument("--sets", nargs="+", default=["medlars", "pubmedqa", "bioasq"], metavar="SET")
     retrieval.add_argument("--distractors", type=int, default=-1, metavar="N", help="BioASQ: other documents (default all)")
-    trust = _command(actions, "trust", "planted faults that the check of answers catches, faithful sentences that it flags")
+    trust = _command(
+        actions, "trust", "planted faults caught and faithful sentences flagged, abstention, flagged sources, claims"
+    )
     trust.set_defaults(package="evals")
     trust.add_argument("--seed", type=int, default=1, metavar="S")
+    trust.add_argument("--dev", action="store_true", help="only the grounding sets that rules may be tuned on")
+    trust.add_argument("--healthver", metavar="F.csv", help="also check_claim on these pairs (evaluation only)")
     trust.add_argument("--show", metavar="SET", help="also list the misjudged sentences of this set, such as second-dev")
     crashes = _command(actions, "crashes", "kill -9 while an index is written, and what it is worth after")
     crashes.set_defaults(package="evals")

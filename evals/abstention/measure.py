@@ -50,7 +50,10 @@ def measure(parts: Sequence[str] = ("dev", "held")) -> tuple[list[Row], list[tup
     """Counts by part and kind, and the questions that went wrong with what was said."""
     counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     wrong: list[tuple[Question, str]] = []
-    with tempfile.TemporaryDirectory() as home, build_assistant(load_settings(home=Path(home), model="embedded")) as assistant:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        build_assistant(load_settings(home=Path(home), model="embedded")) as assistant,
+    ):
         for question in questions():
             if question.part not in parts:
                 continue

@@ -50,4 +50,8 @@ def test_numerals_and_units() -> None:
 
 
 def test_language_is_told() -> None:
-    assert [is_chinese(text) for text in ("维生素D可预防感冒。", "Vitamin D prevents colds.", "12 %")] == [True, False, False]
+    assert [is_chinese(text) for text in ("维生素D可预防感冒。", "Vitamin D prevents colds.", "12 %")] == [
+        True,
+        False,
+        False,
+    ]
