@@ -8,11 +8,11 @@ from datetime import datetime
 from langchain_core.messages import AIMessage
 
 from agent.by_strategy import CHOSE
-from agent.grounding import check_answer
 from agent.ledger import TurnRun
 from agent.middleware import NOTHING_FOUND
 from agent.strategies.parsing import without_thoughts
 from core.types import Answer, Provenance, Sentence
+from grounding import check_answer
 
 VERSION = "0.1.0"
 _FAILING = ("not_supported", "contradicted")

@@ -31,7 +31,11 @@ def compose(results: Sequence[ToolResult]) -> Draft:
             grades = []
         lines += _sentences(result)
     lines = list(dict.fromkeys(lines))
-    if any(result.evidence for result in results):
+    silent = [told for result in results if (told := _not_documented(result))]
+    bearing = [result for result in results if result.evidence]
+    if bearing and len(silent) == len(bearing):  # what is shown lies near the question and does not answer it
+        return Draft(" ".join(lines), abstained=True, why=" ".join(silent))
+    if bearing:
         return Draft(" ".join(lines))
     searched = "; ".join(dict.fromkeys(result.searched for result in results if result.searched))
     why = f"Nothing was found. Searched: {searched}." if searched else " ".join(lines)
@@ -48,10 +52,18 @@ def _sentences(result: ToolResult) -> list[str]:
     events = [item for item in result.evidence if isinstance(item, RecordEvent)]
     others = [item for item in findings if item.name not in (*_BEHIND_THE_GRADE, _GRADE)]
     shown: Sequence[Evidence] = [*others, *events]
+    told = _not_documented(result)
     return [
+        *([told] if told else []),
         *(_stated(item) for item in shown[:_EVENTS] if not isinstance(item, Passage)),
         *(_quoted(item) for item in passages[:_QUOTES]),
     ]
+
+
+def _not_documented(result: ToolResult) -> str:
+    """The sentence that says that the record is silent on what was asked, where entries near it are shown all the same."""
+    first = re.split(r"(?<=[.!?])\s+(?=[A-Z])", result.summary.strip())[0]
+    return _closed(first) if result.evidence and first.startswith("The record does not document") else ""
 
 
 def _grades_of(result: ToolResult) -> list[Finding]:

@@ -135,6 +135,8 @@ def _plan_clause(clause: str, tool: str, situation: Situation) -> Plan:
         return Plan(reply=replies.OUTSIDE, why="The question is outside what the tools can find evidence for.")
     if tool == "search_literature":
         return Plan(calls=(PlannedCall(tool, {"query": _resolved(clause, situation), **slots.years(clause)}),))
+    if tool == "check_claim":
+        return Plan(calls=(PlannedCall(tool, {"claim": slots.claim(clause)}),))
     if tool == "read_record":
         return _plan_record(clause, situation)
     if tool == "predict_outcome":

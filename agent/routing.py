@@ -67,6 +67,7 @@ _OUTSIDE_EXAMPLES = (
 _STRONG: dict[str, str] = {
     "search_literature": r"\b(literature|papers?|publications?|published|stud(?:y|ies)|trials?|evidence (?:for|that|on|about)|research|"
                          r"articles?|guidelines?|systematic reviews?|meta-?analys\w+|according to (?!the (?:record|notes|chart))|cite|citations?|sources?)\b",
+    "check_claim": r"\b(claims?|fact-?check|true or false|is (?:it|that|this) (?:true|correct|right)|verify|verified|supported or refuted|statements?|myth)\b|声称|说法|是否属实|是真的吗",
     "show_image": r"\b(show|display|draw|render|view|see|look at|picture|pull up|bring up|open|let me see|visuali[sz]e|on (?:the )?screen)\b",
     "read_record": r"\b(medicines?|medications?|meds|drugs?|allerg\w+|record|history|labs?|creatinine|egfr|ha?emoglobin|vaccin\w*|immuni\w+|jab|"
                    r"diagnos\w+|comorbid\w+|problem list|prescri\w+|blood pressure|bp|admitted|admissions?|hospital stays?|hospitali[sz]\w+|bone density|t[ -]?score|dxa|timeline|chart|"

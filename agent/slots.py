@@ -91,6 +91,24 @@ def named(text: str, artifacts: Sequence[Artifact]) -> list[Artifact]:
     return []
 
 
+_CLAIM = re.compile(
+    r"^(?:.*?\b(?:claim|statement|fact-?check|verify|true or false|refuted|check)\b(?:\s+(?:this|the)\s+(?:claim|statement))?\s*(?::|that|whether it is (?:true|correct) that)|"
+    r".*?\bis (?:it|that) (?:true|correct|right) that|can you verify that|(?:i read|someone (?:says|said|told me)|\w+ \w+ says?|they say|i heard) that)\s*",
+    re.IGNORECASE,
+)
+_AFTER_CLAIM = re.compile(
+    r"[.;,!?]\s*(?:is|do|does|are) (?:that|this|the|it|studies)\b[^.?!]*\?*\s*$|\bis this claim\b.*$", re.IGNORECASE
+)
+
+
+def claim(text: str) -> str:
+    """What a question asks to have checked: the words after "is it true that", "claim:" and the like."""
+    bare = _AFTER_CLAIM.sub("", text.strip())
+    match = _CLAIM.match(bare)
+    rest = bare[match.end() :].strip(' ?"“”') if match else bare.strip(" ?")
+    return rest if len(rest) > 3 else text.strip()
+
+
 def unknown_handles(text: str, artifacts: Sequence[Artifact]) -> list[str]:
     """Handles that are written in the question but not attached."""
     there = {artifact.handle for artifact in artifacts}
@@ -142,9 +160,47 @@ def _record_name(lower: str, about: str) -> str | None:
     name = next((name for name in _NAMES if re.search(rf"\b{re.escape(name)}(?:s|es)?\b", lower)), None)
     if name is None and re.search(r"\bbroken?\b|\bbreak\b", lower):
         return "fracture"
-    if name or about not in ("observations", "medications", "allergies", "conditions", "summary"):
+    if name or about not in (
+        "observations",
+        "medications",
+        "allergies",
+        "conditions",
+        "immunizations",
+        "procedures",
+        "summary",
+    ):
         return name
-    pattern = r"\b(?:taking|on|allergic to|history of|have|had|has|diagnosed with|last|latest|most recent|level of)\s+(?:any |a |an |the )?([a-z][a-z0-9-]{4,})"
-    generic = r"medic|medication|meds|drug|labs?|result|allerg|condition|problem|diagnos|blood|value|measure|record|patient|test|them|fractur"
-    match = re.search(pattern, lower)
-    return match.group(1) if match and not re.match(generic, match.group(1)) else None
+    return _asked_for(lower)
+
+
+_GENERIC = re.compile(
+    r"(?:the |an? |any |other )*(?:\w+ )?(?:medic\w*|meds|drugs?|labs?|results?|allerg\w*|conditions?|problems?|diagnos\w*|blood(?: tests?)?|values?|"
+    r"measure\w*|record|patient|tests?|them|it|fractur\w*|age|sex|name|summary|overview|history|timeline|notes|vaccin\w*|immuni\w*|jabs?|"
+    r"visits?|admissions?|stays?|operations?|surger\w*|procedures?|intoleranc\w*|pills?|chart|therapy|treatment|appointments?)\b"
+)
+_ASKED_FOR = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\b(?:allergic to|vaccinated against|immuni[sz]ed against|vaccine (?:for|against)|diagnosed with|history of|treated with|taking|level of|result of (?:the|her|his)(?: last| latest)?)\s+"
+        r"(?:any |an? |the )?([a-z][a-z0-9 -]{2,40})",
+        r"\b(?:does|has|did|is|was|have|had) (?:she|he|the patient|this patient) (?:ever )?(?:been )?(?:have|had|has|take|took|on|undergone?|need|receive|received|suffer(?:ed)? from|get|got)\s+"
+        r"(?:any |an? |the )?([a-z][a-z0-9 -]{2,40})",
+        r"\b(?:what|how high|how low) (?:is|was|are|were) (?:her|his|the patient's|the)(?: last| latest| most recent| current)? ([a-z][a-z0-9 -]{2,40})",
+        r"\b(?:last|latest|most recent) ([a-z][a-z0-9-]{2,}(?: [a-z]+)?)",
+        r"\bis there an? ([a-z][a-z0-9-]{2,}(?: [a-z]+)?) (?:on record|recorded|documented|in the)",
+        r"\b(?:have|had) an? ([a-z][a-z0-9 -]{2,40})",
+    )
+)  # fmt: skip
+_TAIL = re.compile(
+    r"\s+(?:in (?:19|20)\d\d|levels?|values?|results?|on record|recorded|documented|at the moment|now|currently|before|yet|ever|today|according)\b.*$"
+)
+
+
+def _asked_for(lower: str) -> str | None:
+    """The thing within a record that a question names, in its own words."""
+    for pattern in _ASKED_FOR:
+        match = pattern.search(lower.strip(" ?.!"))
+        if match:
+            asked = _TAIL.sub("", match.group(1)).strip()
+            return None if _GENERIC.fullmatch(asked) else asked
+    return None

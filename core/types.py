@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 ArtifactKind = Literal["volume", "mask", "radiograph", "image", "cine", "record", "document", "signal", "table"]
 Plane = Literal["sagittal", "coronal", "axial"]
 Verdict = Literal["supported", "partly", "not_supported", "contradicted", "no_evidence_needed"]
+Stance = Literal["supports", "against", "neutral"]
 CallStatus = Literal["done", "refused", "failed", "timeout", "cancelled"]
 ErrorKind = Literal["", "stopped", "interrupted", "busy", "endpoint", "input", "fault"]
 
@@ -90,6 +91,14 @@ class Finding(Frozen):
     statement: str = Field(description="One sentence that may be quoted as it stands.")
 
 
+class StudyFact(Frozen):
+    """Something a passage states of its study (n, an effect with its interval); [start, end) in the passage's text."""
+
+    name: str
+    value: str
+    span: tuple[int, int]
+
+
 class Passage(Frozen):
     """A span of a source text. `span` and `quote` are [start, end) offsets into the stored document."""
 
@@ -111,6 +120,11 @@ class Passage(Frozen):
     corpus: str
     score: float
     flags: tuple[str, ...] = Field(default=(), description="retracted, concern, preprint, ...")
+    types: tuple[str, ...] = Field(default=(), description="Publication types, as PubMed names them.")
+    notices: tuple[str, ...] = Field(default=(), description="Retractions, concerns and corrections, with date where known.")
+    design: str = Field(default="", description="Study design, from the types or the words.")
+    facts: tuple[StudyFact, ...] = ()
+    stance: Stance | None = Field(default=None, description="Towards the draft answer or the claim asked about.")
 
     @property
     def quoted_text(self) -> str:

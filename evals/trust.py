@@ -1,4 +1,4 @@
-"""`consilium eval trust`: what the check of answers catches and what it wrongly flags.
+"""`consilium eval trust`: the check of answers, abstention, flagged sources and claims, in one table each.
 
 Two authors wrote families of sources, faithful and faulty sentences; a seed fills in names and numbers. Rules may be tuned
 on the dev families only. A sentence counts as flagged unless its verdict is `supported` or `no_evidence_needed`.
@@ -9,16 +9,31 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
 
+from evals import claims, flagged
+from evals.abstention import measure as abstention
 from evals.grounding import cases, second
 from evals.grounding.cases import Case
 from evals.grounding.measure import Row, run_cases
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one table per set, or JSON; `--show` lists the misjudged sentences of a set."""
-    told = []
-    for name, made in _sets(arguments.seed).items():
+    """Print one table per part, or JSON; `--show` lists the misjudged sentences of a set."""
+    told: dict[str, object] = {"grounding": _grounding(arguments)}
+    if not arguments.dev:
+        told["abstention"] = _abstention(arguments)
+        told["flagged sources"] = _flagged(arguments)
+    if arguments.healthver:
+        told["claims"] = _claims(arguments)
+    if arguments.json:
+        print(json.dumps(told))
+    return 0
+
+
+def _grounding(arguments: argparse.Namespace) -> list[dict[str, object]]:
+    told: list[dict[str, object]] = []
+    for name, made in _sets(arguments.seed, arguments.dev).items():
         rows, wrong = run_cases(made)
         told.append({"set": name, "rows": [asdict(row) for row in rows]})
         if not arguments.json:
@@ -28,18 +43,51 @@ def run(arguments: argparse.Namespace) -> int:
                 print(
                     f"- {case.family} / {case.kind} / {verdict}: {case.sentence}  <{why}>\n    {' | '.join(case.evidence)}"
                 )
-    if arguments.json:
-        print(json.dumps(told))
-    return 0
+    return told
 
 
-def _sets(seed: int) -> dict[str, list[Case]]:
-    return {
+def _abstention(arguments: argparse.Namespace) -> list[dict[str, object]]:
+    rows, wrong = abstention.measure()
+    if not arguments.json:
+        print("\nabstention (embedded model, starter index, sample record):")
+        for row in rows:
+            verb = {"answerable": "answered", "emergency": "got the emergency notice first"}.get(row.kind, "abstained")
+            print(f"  {row.part:5} {row.kind:14} {row.right:3} of {row.questions:3} {verb}")
+        for question, answer in wrong:
+            print(f"    wrong: {question.text} -> {answer[:120]}")
+    return [asdict(row) for row in rows]
+
+
+def _flagged(arguments: argparse.Namespace) -> dict[str, int]:
+    found = flagged.measure()
+    if not arguments.json:
+        print(f"\nflagged sources: {found.questions} searches showed {found.shown}, {found.unflagged} without their flag; "
+              f"{found.retracted_by_default} retracted ones by default")  # fmt: skip
+    return asdict(found)
+
+
+def _claims(arguments: argparse.Namespace) -> list[dict[str, object]]:
+    found = claims.evaluate(claims.read_pairs(Path(arguments.healthver)))
+    if not arguments.json:
+        print("\ncheck_claim on HealthVer (rows: experts; columns: told supports, refutes, neutral):")
+        for scores in found:
+            print(
+                f"  {scores.method:12} macro-F1 {scores.macro_f1:.3f} [{scores.low:.3f}, {scores.high:.3f}], "
+                f"accuracy {scores.accuracy:.3f}"
+            )
+            for label, counts in zip(claims.LABELS, scores.counts, strict=True):
+                print(f"      {label:9}", *(f"{count:5}" for count in counts))
+    return [asdict(scores) for scores in found]
+
+
+def _sets(seed: int, dev_only: bool = False) -> dict[str, list[Case]]:
+    sets = {
         "first-dev": cases.generate("dev", seed),
         "first-held": cases.generate("held", seed),
         "second-dev": second.generate("dev", seed),
         "second-held": second.generate("held", seed),
     }
+    return {name: made for name, made in sets.items() if name.endswith("dev") or not dev_only}
 
 
 def _print(name: str, made: list[Case], rows: list[Row]) -> None:

@@ -238,6 +238,11 @@ def _passage(
         corpus=index.name,
         score=round(hit.score, 6),
         flags=document.flags,
+        types=document.types,
+        notices=tuple(
+            " ".join(part for part in (n.kind, n.reference, f"PMID {n.pmid}" if n.pmid else "") if part)
+            for n in document.notices
+        ),
     )
     return passage, float(near[best])
 

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize("name", ["core", "prompts", "retrieval", "tools", "agent", "ui", "evals"])
+@pytest.mark.parametrize("name", ["core", "grounding", "prompts", "retrieval", "tools", "agent", "ui", "evals"])
 def test_package_is_in_the_checkout(name: str) -> None:
     module = importlib.import_module(name)
     assert module.__file__ is not None

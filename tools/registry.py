@@ -53,6 +53,7 @@ def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
     from tools.imaging.healthivert.tool import SynthesizeHealthySpine
     from tools.imaging.show_image import ShowImage
     from tools.imaging.similar import FindSimilarImages
+    from tools.literature.check_claim import CheckClaim
     from tools.literature.search import SearchLiterature
 
     return Registry(
@@ -61,6 +62,7 @@ def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
             SynthesizeHealthySpine(),
             ShowImage(),
             SearchLiterature(retriever),
+            CheckClaim(retriever),
             ReadRecord(),
             PredictOutcome(),
             FindSimilarPatients(),

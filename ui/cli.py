@@ -286,6 +286,13 @@ def _add_text(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     check.add_argument(
         "--batch", required=True, metavar="F.jsonl", help='lines {"id", "sentence", "evidence": [text or evidence object]}'
     )
+    claim = _command(
+        actions, "check-claim", "whether evidence supports a claim, refutes it or does neither", module="claims"
+    )
+    claim.add_argument("claim", nargs="?", metavar="CLAIM", help="one statement, English or Chinese")
+    claim.add_argument("--evidence", metavar="FILE", help="a text, or .jsonl with a text or object per line")
+    claim.add_argument("--index", metavar="NAME", help="take what this index finds on the claim")
+    claim.add_argument("--batch", metavar="F.jsonl", help='lines {"id", "claim", "evidence"}')
 
 
 def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -293,9 +300,13 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     actions = evaluate.add_subparsers(required=True, metavar="NAME")
     _add_eval_retrieval(actions)
     _add_eval_questions(actions)
-    trust = _command(actions, "trust", "planted faults that the check of answers catches, faithful sentences that it flags")
+    trust = _command(
+        actions, "trust", "planted faults caught and faithful sentences flagged, abstention, flagged sources, claims"
+    )
     trust.set_defaults(package="evals")
     trust.add_argument("--seed", type=int, default=1, metavar="S")
+    trust.add_argument("--dev", action="store_true", help="only the grounding sets that rules may be tuned on")
+    trust.add_argument("--healthver", metavar="F.csv", help="also check_claim on these pairs (evaluation only)")
     trust.add_argument("--show", metavar="SET", help="also list the misjudged sentences of this set, such as second-dev")
     crashes = _command(actions, "crashes", "kill -9 while an index is written, and what it is worth after")
     crashes.set_defaults(package="evals")

@@ -37,6 +37,14 @@
   }
 
   document.addEventListener("click", act);
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-copy]");
+    if (!button || !navigator.clipboard) return;
+    navigator.clipboard.writeText(button.dataset.copy).then(() => {
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy citation"; }, 1500);
+    });
+  });
   document.addEventListener("keydown", (event) => {
     const onRow = event.target.matches?.("tr[data-evidence]");
     if (onRow && (event.key === "Enter" || event.key === " ") && act(event)) event.preventDefault();

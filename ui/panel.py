@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from core.types import CallRecord, Finding, Passage, RecordEvent, Turn
+from ui import citing
 from ui.render import chip, text, tool_words
 
 _LINKS = (
@@ -40,9 +41,43 @@ def passage_card(passage: Passage, selected: bool = False) -> str:
     )
     return (
         f'<article class="card{" selected" if selected else ""}" id="evidence-{text(passage.id)}">'
-        f'<header><span class="number">{text(passage.id)}</span><h3>{text(passage.title)}</h3></header>'
+        f'<header><span class="number">{text(passage.id)}</span><h3>{text(passage.title)}</h3>{_stance(passage)}'
+        "</header>"
         f'<p class="quiet">{authors}{"<br>" if authors else ""}{line} · score {passage.score:.2f} {flags}</p>'
-        f'<blockquote>{marked_passage(passage)}</blockquote><p class="links">{_links(passage)}</p></article>'
+        f"{_study(passage)}"
+        f'<blockquote>{marked_passage(passage)}</blockquote><p class="links">{_links(passage)}</p>'
+        f"{_reference(passage)}</article>"
+    )
+
+
+def _stance(passage: Passage) -> str:
+    """What the source says to the draft or the claim: judged by a model, so said as "seems"."""
+    if passage.stance is None:
+        return ""
+    title = "judged by the entailment model; read the passage"
+    return f'<span class="flag stance-{passage.stance}" title="{title}">{passage.stance}</span>'
+
+
+def _study(passage: Passage) -> str:
+    """Design, size and effect as the passage states them, and what was published about it later."""
+    stated = [passage.design, *(f"n = {fact.value}" if fact.name == "n" else fact.value for fact in passage.facts)]
+    shown = " · ".join(text(item) for item in dict.fromkeys(stated) if item)
+    notices = "".join(f'<p class="flag bad">{text(notice)}</p>' for notice in passage.notices)
+    return (f'<p class="quiet">{shown}</p>' if shown else "") + notices
+
+
+def _reference(passage: Passage) -> str:
+    """The reference to copy, and as files."""
+    files = (("RIS", "ris", "application/x-research-info-systems", citing.ris(passage)),
+             ("BibTeX", "bib", "application/x-bibtex", citing.bibtex(passage)))  # fmt: skip
+    links = " · ".join(
+        f'<a download="source-{text(passage.id)}.{suffix}" href="{text(citing.data_link(content, kind))}">{label}</a>'
+        for label, suffix, kind, content in files
+    )
+    told = text(citing.citation(passage))
+    return (
+        f'<details class="reference"><summary>Citation</summary><p class="cite">{told}</p>'
+        f'<button type="button" class="copy" data-copy="{told}">Copy citation</button><p class="links">{links}</p></details>'
     )
 
 

@@ -36,6 +36,10 @@ _ABOUT_ME = re.compile(
 _EMERGENCY = re.compile(
     r"\b(can'?t|cannot|unable to) breathe\b|\bsuicid|\bkill (myself|himself|herself)\b|\boverdos(e|ed) (just|now|today)|"
     r"\b(crushing|severe) chest pain\b|\bchest pain (right )?now\b|\bunconscious\b|\bnot breathing\b|\bbleeding (heavily|out)\b|"
+    r"\bno pulse\b|\bstopped breathing\b|\bturn(?:ing|ed) blue\b|\bbleeding (?:won'?t|will not|doesn'?t|does not) stop\b|"
+    r"\b(?:face|mouth) is (?:drooping|hanging)\b|\b(?:can'?t|cannot) (?:speak|move (?:his|her|my) (?:arm|leg)\w*) suddenly\b|\bsuddenly (?:can'?t|cannot) (?:speak|see|move)\b|"
+    r"\b(?:swallowed|drank) (?:bleach|poison|acid|pills|detergent|a battery)\b|\b(?:throat|tongue) is swelling\b|\b(?:crushing|severe) pain in (?:my|his|her) chest\b|"
+    r"\b(?:end|ending|take|taking) my (?:own )?life\b|\bhurt(?:ing)? myself\b|\bcollapsed and\b|\bchok(?:ing|es)\b|\bseizure (?:right )?now\b|\bmy chest hurts\b|"
     r"\bhaving a (stroke|heart attack)\b|\banaphyla\w+ (now|right now)|\bwant to die\b|\bcollapsed (just )?now\b",
     re.IGNORECASE,
 )

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.grounding.batch import judge
-from agent.grounding.compare import Closeness
 from evals.grounding.cases import Case
+from grounding.batch import judge
+from grounding.compare import Closeness
 
 PASSING = ("supported", "no_evidence_needed")
 

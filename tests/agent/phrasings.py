@@ -16,6 +16,7 @@ HEALTHY = ("synthesize_healthy_spine",)
 SEARCH = ("search_literature",)
 READ = ("read_record",)
 SIMILAR = ("find_similar_patients",)
+CLAIM = ("check_claim",)
 NONE: tuple[str, ...] = ()
 
 
@@ -191,6 +192,21 @@ _SIMILAR = (
     "Which fate did patients most like him meet?",
 )
 
+_CLAIMS = (
+    "Please verify the claim that exercise strengthens bone",
+    "Is it correct that Genant grade 3 is a loss of more than 40 %?",
+    "My friend claims calcium tablets harm the heart; check that claim",
+    "claim: RHLV is computed from three heights",
+    "Fact check this: radiologists miss half of vertebral fractures",
+    "True or false: a Brier score of zero is perfect",
+    "Can you verify the statement that MIMIC-IV holds data of one hospital?",
+    "is the claim that GANs improve grading supported by the literature?",
+    "Check this statement against the sources: text helps more than images",
+    "Is it true that DXA misses most fractures?",
+    "Do the papers contradict the claim that larger models hallucinate less?",
+    "Check whether the claim holds: contextual attention restores vertebral height",
+)
+
 PHRASINGS: tuple[Phrasing, ...] = (
     *(Phrasing(text, GRADE) for text in _GRADE),
     *(Phrasing(text, HEALTHY) for text in _HEALTHY),
@@ -198,6 +214,7 @@ PHRASINGS: tuple[Phrasing, ...] = (
     *(Phrasing(text, SEARCH) for text in _SEARCH),
     *(Phrasing(text, READ) for text in _READ),
     *(Phrasing(text, SIMILAR) for text in _SIMILAR),
+    *(Phrasing(text, CLAIM) for text in _CLAIMS),
     *_SEVERAL,
     *_NONE,
 )

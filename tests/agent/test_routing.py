@@ -47,7 +47,7 @@ def test_the_phrasings_are_many_and_not_the_examples(registry: Registry) -> None
     examples = {example.lower().strip("?. ") for tool in registry for example in tool.spec.examples}
     for phrasing in (phrasing for phrasing in (*PHRASINGS, *BLIND) if phrasing.expected):
         assert phrasing.text.lower().strip("?. ") not in examples, phrasing.text
-    for name in ("grade_fractures", "show_image", "search_literature", "read_record"):
+    for name in ("grade_fractures", "show_image", "search_literature", "read_record", "check_claim"):
         assert sum(phrasing.expected == (name,) for phrasing in PHRASINGS) >= 10
     assert sum(not phrasing.expected for phrasing in PHRASINGS) >= 30
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.types import Passage
+from core.types import Passage, StudyFact
 from tests.ui.fake_assistant import HOSTILE, evidence, finished
-from ui import panel
+from ui import citing, panel
 
 TURN = finished("t", "q")
 
@@ -71,3 +71,34 @@ def test_nothing_to_show_is_said() -> None:
     assert panel.record_html(None) == panel.NO_RECORD
     assert panel.steps_html(None) == panel.NO_STEPS
     assert panel.findings_html(None) == ""
+
+
+def test_a_card_tells_stance_design_and_what_was_published_later() -> None:
+    item = source().model_copy(
+        update={
+            "stance": "against", "design": "randomised trial", "notices": ("retracted A Journal. 2021;3:4",),
+            "facts": (StudyFact(name="n", value="1204", span=(0, 4)), StudyFact(name="hr", value="HR 0.71", span=(5, 9))),
+        }
+    )  # fmt: skip
+    html = panel.passage_card(item)
+    for fact in ("against", "randomised trial", "n = 1204", "HR 0.71", "retracted A Journal. 2021;3:4", "Copy citation"):
+        assert fact in html
+
+
+def test_references_say_what_is_known_and_carry_the_flags() -> None:
+    item = source()
+    assert "RETRACTED" in citing.citation(item)
+    ris = citing.ris(item).split("\r\n")
+    assert ris[0] == "TY  - JOUR"
+    assert "PY  - 2019" in ris
+    assert ris[-2].startswith("ER  -")
+    assert "AU  - " not in citing.ris(item.model_copy(update={"authors": ()}))
+    entry = citing.bibtex(item.model_copy(update={"title": "A {\\evil} title"}))
+    assert entry.startswith("@article{")
+    assert "title = {A evil title}" in entry
+    assert citing.bibtex(item.model_copy(update={"venue": None})).startswith("@misc{")
+
+
+def test_hostile_titles_stay_text_in_references() -> None:
+    html = panel.passage_card(source().model_copy(update={"title": HOSTILE}))
+    assert "<script" not in html

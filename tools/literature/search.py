@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.ports import Retriever, SearchFilters, SearchOutcome
-from core.types import Timing, ToolProvenance, ToolResult
+from core.types import Passage, Timing, ToolProvenance, ToolResult
 from tools.base import Card, ToolContext, ToolSpec
+from tools.literature.sources import described, warnings_of
+from tools.literature.stance import by_relevance_and_stance, pool_for
 
 
 class SearchParams(BaseModel):
@@ -20,6 +22,7 @@ class SearchParams(BaseModel):
     k: int = Field(default=5, ge=1, le=20, description="How many sources at most.")
     year_from: int | None = Field(default=None, ge=1800, le=2100, description="Only sources of this year or later.")
     year_to: int | None = Field(default=None, ge=1800, le=2100, description="Only sources of this year or earlier.")
+    include_retracted: bool = Field(default=False, description="Also retracted sources, each flagged as such.")
 
 
 _SPEC = ToolSpec(
@@ -90,22 +93,26 @@ class SearchLiterature:
     def run(self, params: SearchParams, context: ToolContext) -> ToolResult:
         """Search once."""
         context.progress(0.1, "searching")
-        filters = SearchFilters(year_from=params.year_from, year_to=params.year_to)
-        found = self.retriever.search(params.query, params.k, filters)
+        filters = SearchFilters(
+            year_from=params.year_from, year_to=params.year_to, include_retracted=params.include_retracted
+        )
+        found = self.retriever.search(params.query, pool_for(params.k), filters)
+        context.progress(0.6, "comparing the sources with each other")
+        passages = by_relevance_and_stance(params.query, [described(passage) for passage in found.passages], params.k)
         return ToolResult(
-            summary=_summary(params, found),
-            evidence=found.passages,
-            warnings=tuple(
-                f"{passage.title} is flagged: {', '.join(passage.flags)}." for passage in found.passages if passage.flags
-            ),
+            summary=_summary(params, found, passages),
+            evidence=passages,
+            warnings=warnings_of(passages),
             timings=tuple(Timing(part=part, seconds=seconds) for part, seconds in found.timings.items()),
             provenance=ToolProvenance(tool=_SPEC.name, version=_SPEC.version, index=found.index),
             searched=found.searched,
         )
 
 
-def _summary(params: SearchParams, found: SearchOutcome) -> str:
-    if not found.passages:
+def _summary(params: SearchParams, found: SearchOutcome, passages: tuple[Passage, ...]) -> str:
+    if not passages:
         return f"I found nothing on this. Searched: {found.searched}."
-    number = len(found.passages)
-    return f"{number} {'source bears' if number == 1 else 'sources bear'} on this, of {found.searched}."
+    number = len(passages)
+    against = sum(passage.stance == "against" for passage in passages)
+    note = f" {against} of them {'speaks' if against == 1 else 'speak'} against the first." if against else ""
+    return f"{number} {'source bears' if number == 1 else 'sources bear'} on this, of {found.searched}.{note}"

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from agent.grounding.batch import has_words, judge
 from core.errors import FileError
+from grounding.batch import has_words, judge
 
 _SHAPE = '{"id", "sentence", "evidence": [text or evidence object]}'
 

@@ -7,8 +7,9 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from math import prod
 
-from agent.grounding.lexicon import (
+from grounding.lexicon import (
     BETTER,
     DOWN,
     EXCLUSIVE,
@@ -20,7 +21,7 @@ from agent.grounding.lexicon import (
     plain_words,
     stem,
 )
-from agent.grounding.quantities import Quantity, prepare, quantities_of
+from grounding.quantities import Quantity, prepare, quantities_of
 
 _LEVEL = re.compile(r"\b([CTLS])(\d{1,2})(?:\s?[-–/]\s?([CTLS]?)(\d{1,2}))?\b")
 _LEVEL_WORDS = re.compile(r"\b(cervical|thoracic|lumbar|sacral) vertebra (\d{1,2})\b|\b(first|second|third|fourth|fifth) (cervical|thoracic|lumbar)\b", re.I)  # fmt: skip
@@ -28,15 +29,16 @@ _ORDER = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
 _MONTHS = "january february march april may june july august september october november december".split()  # noqa: SIM905
 _MONTH = r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 _DATES = (
+    (re.compile(rf"\b{_MONTH}\s+(?:and|to|until|-)\s+{_MONTH}\s+(\d{{4}})\b", re.I), "mmy"),
     (re.compile(r"\b(\d{4})-(\d{2})(?:-(\d{2}))?(?!\d)"), "ymd"),
     (re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\s+{_MONTH}\s+(\d{{4}})\b", re.I), "dmy"),
     (re.compile(rf"\b{_MONTH}\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})\b", re.I), "mdy"),
     (re.compile(rf"\b{_MONTH}\s+(\d{{4}})\b", re.I), "my"),
     (re.compile(r"\b(\d{1,2})[/.](\d{1,2})[/.](\d{4})\b"), "either"),
-    (re.compile(r"(?:\b(?:in|since|until|by|of|during|from|year)\s|\()((?:19|20)\d{2})\b(?!\s*(?:%|mg|patients|adults|women|men|people|children))", re.I), "y"),
+    (re.compile(r"(?:\b(?:in|since|until|by|of|during|from|year|between|to|and|through)\s|\()((?:19|20)\d{2})\b(?!\s*(?:%|mg|patients|adults|women|men|people|children))", re.I), "y"),
 )  # fmt: skip
 _QUOTED = re.compile(r"“([^”]{3,})”|\"([^\"]{3,})\"")
-_ID = re.compile(r"\b(?=[A-Za-z-]*\d)(?:[A-Z]{1,4}-?\d{3,}[A-Z\d-]*|MRN[:#\s]*\d+|[Pp]atient\s(?:no\.?\s|#|ID:?\s)?\w*\d\w*|(?:ct|mr|xray|record|mask)\d+)\b")  # fmt: skip
+_ID = re.compile(r"\b[Pp]atient\s(?:no\.?\s|#|ID:?\s)?(?=[\w-]*\d)[\w-]+\b(?!\s*%)|\b(?=[A-Za-z-]*\d)(?:[A-Z]{1,4}-?\d{3,}[A-Z\d-]*|MRN[:#\s]*\d+|[Pp]atient\s(?:no\.?\s|#|ID:?\s)?\w*\d\w*|(?:ct|mr|xray|record|mask)\d+)\b")  # fmt: skip
 _NAME = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?\s+([A-Z][\w'’-]+)|\b[Pp]atient\s+([A-Z][a-z]+(?:\s[A-Z][a-z]+)?)\b|\b([A-Z][a-z]+\s[A-Z][a-z]+)['’]s\b")  # fmt: skip
 _REFERENCE = re.compile(r"\bPMID:?\s?\d+|\b10\.\d{4,}/\S+|\bNCT\d{8}|\b[A-Z][\w'’-]+ et al\.?,?\s*\(?\d{4}\)?|https?://\S+|\bPMC\d+|\(?\b[A-Z][a-z]+ (?:and|&) [A-Z][a-z]+,? \(?(?:19|20)\d\d\)")  # fmt: skip
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+(?=[A-Z\d“\"(])|\n+")
@@ -47,10 +49,25 @@ _VERB = re.compile(
     r"\b(?:was|were|is|are|did|had|has|have|does|do|can|should|remained|fell|rose|lay|\w{3,}ed|raises?|lowers?)\b", re.I
 )
 _JOIN = re.compile(r",\s+and\s+|,\s+|\s+and\s+")
-_WITHOUT = re.compile(r"\bwithout\s+((?:(?!and\b|but\b|was\b|were\b)[\w-]+[ ]?){1,3})", re.I)
+_NO_DIFFERENCE = re.compile(
+    r"\bno(?:t|r)? (?:\w+ ){0,3}?(?:differ\w*|chang(?:e|ed|es)\b|affect\w*|alter\w*|influenc\w*|effect\b)|\bremain(?:ed|s) (?:the same|stable|constant)\b",
+    re.I,
+)
+"""Says that two things are alike or that one does nothing to the other: neither a negation nor a direction."""
+_COVERT = re.compile(
+    r"\b(?:resolved|disappeared|vanished|stopped|discontinued|withdrawn|held|withheld|absent|absence|lack(?:s|ed|ing)?|rare|resistant|sterile|"
+    r"independent|spar(?:e|es|ed|ing)|refused|unknown|unclear)\b",
+    re.I,
+)
+"""Words that deny without a "not"."""
+_WITHOUT = re.compile(
+    r"(?<!those )(?<!patients )(?<!people )(?<!subjects )\bwithout\s+((?:(?!and\b|but\b|was\b|were\b)[\w-]+[ ]?){1,3})", re.I
+)
 _CHUNK = re.compile(
     r"\bversus\b|\bvs\b\.?|\band\b|\bcompared (?:with|to)\b|\bwhile\b|\bwhereas\b|\bagainst\b|\bthan\b|,\s|;\s|\(", re.I
 )
+_PAIRED = re.compile(r"\([^()]*\d[^()]*\b(?:versus|vs|against|and|compared with)\b[^()]*\d[^()]*\)", re.I)
+"""Two numbers in brackets after a comparison belong to its sides in turn; which is whose is not read."""
 _TOKEN = re.compile(r"[^\W\d_][\w'’]*", re.UNICODE)
 
 
@@ -69,6 +86,13 @@ class Clause:
     worse: bool
     left_of_than: frozenset[str]
     right_of_than: frozenset[str]
+    no_difference: bool = False
+    comparative: int = 0
+    """Sign of the last direction word before "than" and the like."""
+    parity: int = 0
+    """Product of its direction words, +1 for "more", -1 for "less"; 0 without any."""
+    moves: tuple[tuple[int, frozenset[str]], ...] = ()
+    """Each direction with the words that stand with it."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +102,8 @@ class Bound:
     quantity: Quantity
     words: frozenset[str]
     chunk: int
+    free: bool = False
+    """Stands in brackets with another number, each for one side of a comparison."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +158,7 @@ def facts_of(text: str) -> Facts:
         ids=ids,
         references=references,
         quotes=tuple(first or second for first, second in _QUOTED.findall(plain)),
-        entities=tuple((stem(word), kind) for word in tokens if (kind := entity_kind(word))),
+        entities=tuple((stem(word), kind) for word in tokens if len(word) > 1 and (kind := entity_kind(word))),
         groups=tuple((name, found) for name, _, table in EXCLUSIVE if (found := _members(tokens, table))),
         words=_words(prepared),
     )
@@ -152,7 +178,8 @@ def _ids(text: str) -> frozenset[str]:
     found = {
         re.sub(r"(?i)^patient\s(?:no\.?\s|#|id:?\s)?|[\s:#]", "", match.group()).lower() for match in _ID.finditer(text)
     }
-    found |= {next(part for part in match.groups() if part).lower() for match in _NAME.finditer(text)}
+    names = (next(part for part in match.groups() if part).lower() for match in _NAME.finditer(text))
+    found |= {re.sub(r"['’]s?$", "", name) for name in names}
     return frozenset(found)
 
 
@@ -168,6 +195,8 @@ def _dates(text: str) -> tuple[frozenset[str], str]:
 def _date(order: str, parts: list[str]) -> set[str]:
     if order in ("ymd", "y"):
         return {"-".join(part for part in parts if part)}
+    if order == "mmy":
+        return {date for month in parts[:2] for date in _date("my", [month, parts[2]])}
     if order == "either":
         first, second, year = parts
         return {f"{year}-{int(m):02d}-{int(d):02d}" for m, d in ((first, second), (second, first)) if int(m) <= 12}
@@ -236,13 +265,21 @@ def _parts(sentence: str) -> list[str]:
 def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause:
     words = _words(text)
     tokens = _tokens(re.sub(r"\b(?:over|above|below|under|less than|more than|fewer than|lower than|or higher|or lower|or more|or less|higher than)(?=\s+\d|\s*[)]|\s+(?:\w+\s)?$)|\b(?:grade \d+|\d+) or (?:higher|more|lower|less)", " ", text))  # fmt: skip
+    plain = re.sub(
+        r"\b(?:those|patients|people|persons|subjects|participants|controls|ones) without\b",
+        " ",
+        _NO_DIFFERENCE.sub(" ", text),
+    )
+    signs = [1 if _is(word, UP) else -1 for word in tokens if _is(word, UP) or _is(word, DOWN)]
+    same = bool(_NO_DIFFERENCE.search(text))
     short = len(words) < 3 or bool(re.search(r"\b(?:did|was|were|is|are|had) not\s*[.,]?\s*$", text))
     left, _, right = _than(text)
     return Clause(
         text=text.strip(),
         words=words,
         inherited=before.words - words if before and short else frozenset(),
-        negated=bool(NEGATION.search(text)),
+        negated=bool(NEGATION.search(plain))
+        != bool(_COVERT.search(re.sub(r"\b(?:absent|absence|lack(?:s|ed)?)\b", " ", plain))),
         without=without,
         up=any(_is(word, UP) for word in tokens),
         down=any(_is(word, DOWN) for word in tokens),
@@ -250,7 +287,45 @@ def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause
         worse=any(_is(word, WORSE) for word in tokens),
         left_of_than=left,
         right_of_than=right,
+        no_difference=same,
+        comparative=_comparative(text) if right else 0,
+        parity=prod(signs) if signs else 0,
+        moves=_moves(text),
     )
+
+
+_MOVED = re.compile(
+    r"(?:declines?|loss(?:es)?|falls?|rises?|increases?|decreases?|reductions?|drops?|gains?|growth|elevations?)", re.I
+)
+"""Direction words that may be what another one acts on: "slowed decline" is a gain."""
+
+
+def _moves(text: str) -> tuple[tuple[int, frozenset[str]], ...]:
+    found: list[tuple[int, list[str]]] = []
+    before: list[str] = []
+    since = 9
+    for word in _tokens(text):
+        sign = 1 if _is(word, UP) else -1 if _is(word, DOWN) else 0
+        content = [] if sign or len(word) < 2 or word.lower() in STOP else [stem(word)]
+        since += 1
+        if sign and found and (not found[-1][1] or (since <= 4 and _MOVED.fullmatch(word))):
+            found[-1] = (found[-1][0] * sign, found[-1][1])
+        elif sign:
+            found.append((sign, []))
+            since = 0
+        elif found:
+            found[-1][1].extend(content)
+        else:
+            before.extend(content)
+    if found and not found[0][1]:  # "creatinine fell"
+        found[0] = (found[0][0], before)
+    return tuple((sign, frozenset(words)) for sign, words in found)
+
+
+def _comparative(text: str) -> int:
+    before = re.split(r"\bthan\b|\bversus\b|\bcompared (?:with|to)\b|\brelative to\b", text)[0]
+    signs = [1 if _is(word, UP) else -1 for word in _tokens(before) if _is(word, UP) or _is(word, DOWN)]
+    return signs[-1] if signs else 0
 
 
 def _than(text: str) -> tuple[frozenset[str], bool, frozenset[str]]:
@@ -267,8 +342,13 @@ def _bound(prepared: str) -> tuple[Bound, ...]:
     edges = [0, *(m.start() for m in _CHUNK.finditer(prepared)), len(prepared)]
     chunks = [prepared[a:b] for a, b in pairwise(edges)]
     words = [_words(chunk) for chunk in chunks]
+    for place in range(1, len(chunks)):  # a number in brackets belongs to what stands before it
+        if chunks[place].startswith("(") and len(words[place]) < 2:
+            words[place] |= words[place - 1]
+    paired = [match.span() for match in _PAIRED.finditer(prepared)]
     found = []
     for quantity in quantities_of(prepared):
         index = next(i for i in range(len(chunks)) if edges[i] <= quantity.at < edges[i + 1] or i == len(chunks) - 1)
-        found.append(Bound(quantity, words[index], index))
+        inside = any(start <= quantity.at < end for start, end in paired)
+        found.append(Bound(quantity, frozenset() if inside else words[index], index, inside))
     return tuple(found)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from agent.grounding.check import needs_no_evidence
-from agent.grounding.compare import Closeness, compare
-from agent.grounding.facts import facts_of
 from core.types import Verdict
+from grounding.check import needs_no_evidence
+from grounding.compare import Closeness, compare
+from grounding.facts import facts_of
 
 Item = str | Mapping[str, object]
 _MARKER = re.compile(r"\s*\[([\w-]+(?:\s*[,;]\s*[\w-]+)*)\]")
@@ -32,7 +32,7 @@ def judge(sentence: str, evidence: Sequence[Item], closeness: Closeness | None =
     moved = _other_place(bare, items)
     if moved:
         return "contradicted", moved
-    verdict, why = compare(bare, [_text(item) for item in items], closeness)
+    verdict, why = compare(bare, [text_of(item) for item in items], closeness)
     if verdict in ("not_supported", "partly") and needs_no_evidence(bare) and not cited:
         return "no_evidence_needed", "says something about the program or asks"
     return verdict, why
@@ -40,10 +40,10 @@ def judge(sentence: str, evidence: Sequence[Item], closeness: Closeness | None =
 
 def has_words(item: Item) -> bool:
     """Whether a piece of evidence says anything that a sentence can rest on."""
-    return bool(_text(item))
+    return bool(text_of(item))
 
 
-def _text(item: Item) -> str:
+def text_of(item: Item) -> str:
     """The words of a piece of evidence; a finding's fields are put in words beside its statement."""
     if isinstance(item, str):
         return item

@@ -29,9 +29,9 @@ _SCALE: dict[str, tuple[str, float]] = {
     "mmol/l": ("moles/volume", 1), "µmol/l": ("moles/volume", 0.001), "umol/l": ("moles/volume", 0.001),
     "nmol/l": ("moles/volume", 1e-6), "meq/l": ("moles/volume", 1), "mmol/mol": ("mmol/mol", 1),
     "%": ("share", 0.01), "percent": ("share", 0.01), "per cent": ("share", 0.01), "percentage points": ("share", 0.01),
-    "percentage point": ("share", 0.01), "hu": ("hu", 1), "mmhg": ("pressure", 1), "mm hg": ("pressure", 1),
+    "percentage point": ("share", 0.01), "hu": ("hu", 1), "mmhg": ("pressure", 1), "mm hg": ("pressure", 1), "cmhg": ("pressure", 10), "cm hg": ("pressure", 10),
     "kpa": ("pressure", 7.50062), "cmh2o": ("pressure", 0.735559), "ml/min": ("clearance", 1), "kg/m2": ("bmi", 1),
-    "kg/m²": ("bmi", 1), "mg/kg": ("dose", 1), "µg/kg": ("dose", 0.001), "g/kg": ("dose", 1000), "bpm": ("rate", 1),
+    "kg/m²": ("bmi", 1), "mg/kg": ("dose", 1), "µg/kg": ("dose", 0.001), "g/kg": ("dose", 1000), "bpm": ("rate", 1), "per minute": ("rate", 1), "/min": ("rate", 1), "/minute": ("rate", 1),
     "beats per minute": ("rate", 1), "beats/min": ("rate", 1), "breaths per minute": ("rate", 1), "°c": ("celsius", 1),
     "°f": ("fahrenheit", 1), "°": ("angle", 1), "degrees": ("angle", 1), "degree": ("angle", 1), "gy": ("dose Gy", 1),
     "cgy": ("dose Gy", 0.01), "msv": ("dose Sv", 1), "iu": ("units", 1), "units": ("units", 1), "fold": ("fold", 1),
@@ -141,6 +141,11 @@ class Quantity:
 
 def prepare(text: str) -> str:
     """Number words, fractions and ranges as figures; the text that positions refer to."""
+    text = re.sub(rf"\b({_WORD}|\d+) and a half\b", lambda m: f"{_value(m[1]) + 0.5:g}", text, flags=re.I)
+    text = re.sub(
+        r"\b(\d{2,3})\s?/\s?(\d{2,3})\s?mm\s?Hg\b", r"systolic pressure \1 mmHg and diastolic pressure \2 mmHg", text
+    )
+    text = re.sub(rf"(?<=\d)(\s?(?:{_UNITS}))\s(?:a|an|per|each) (?:day|year|month|week|hour)\b", r"\1", text, flags=re.I)
     text = re.sub(r"\b(?:no one|one another|one of)\b", " ", text, flags=re.I)
     for pattern, figure in _SHARES:
         text = re.sub(pattern, figure, text, flags=re.I)
@@ -150,6 +155,10 @@ def prepare(text: str) -> str:
     text = re.sub(r"(?<=\d)\s*thousand\b", "000", text)
     text = re.sub(r"(?<=\d)\s*±\s*(?=\d)", " plus or minus ", text)
     return re.sub(r"(?<=\d)\s?(%?)\s*[-‐‑–—]\s*(?=\d)", r"\1 to ", text)
+
+
+def _value(word: str) -> int:
+    return _ONES.get(word.lower(), _TENS.get(word.lower(), 0)) or int(word) if not word.isdigit() else int(word)
 
 
 def _digits(match: re.Match[str]) -> str:
@@ -195,7 +204,7 @@ def _quantity(text: str, match: re.Match[str], after: re.Match[str] | None) -> Q
             between.strip() == "and" and re.search(r"\bbetween\s$", text[: match.start()])
         )
         unit = after[3] if joined else unit
-    dimension, factor = _SCALE[unit.lower()] if unit else ("", 1.0)
+    dimension, factor = _SCALE[unit.lower().replace("\u03bc", "\u00b5")] if unit else ("", 1.0)
     plain = re.sub(r"[,\u202f]", "", number)
     before, behind = text[: match.start()][-24:], text[match.end() :][:24]
     bound: Bound = ""
@@ -255,4 +264,4 @@ def _equal(mine: Quantity, theirs: float, tolerance: float) -> bool:
     if mine.about and abs(mine.number - theirs) <= 0.08 * size:
         return True
     half_a_digit = 0.5 * 10.0**-mine.decimals + 1e-9
-    return abs(mine.number - theirs) <= half_a_digit and abs(mine.number - theirs) <= 0.07 * size
+    return abs(mine.number - theirs) <= half_a_digit and abs(mine.number - theirs) <= (0.13 if mine.about else 0.07) * size

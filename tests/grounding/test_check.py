@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agent.grounding import check_answer
-from agent.grounding.segment import claims
 from core.types import Evidence, Finding, RecordEvent
+from grounding import check_answer
+from grounding.segment import claims
 from tests.fakes import passage
 
 FINDING = Finding(
@@ -48,7 +48,7 @@ def test_faithful_sentences_pass(sentence: str) -> None:
         ("In ct1 the anterior height of L1 is 17.2 cm [1].", "17.2 cm"),
         ("Alendronate reduced new vertebral fractures by 74 % [2].", "74 %"),
         ("Alendronate increased new vertebral fractures by 47 % [2].", "direction"),
-        ("Hip fracture risk was significantly different [2].", "negation"),
+        ("Hip fracture risk was significantly different [2].", "no difference"),
         ("“Hip fracture risk was significantly different.” (A source) [2].", "quoted words"),
         ("Pain in the right hip improved [2].", "side right"),
         ("On 2023-03-02 creatinine was 1.4 mg/dL [3].", "date"),
@@ -122,8 +122,8 @@ def test_the_embedded_models_own_words_need_no_evidence() -> None:
 
 
 def test_every_sentence_of_a_source_is_supported_by_that_source() -> None:
-    from agent.grounding.batch import judge
-    from agent.grounding.facts import sentences
+    from grounding.batch import judge
+    from grounding.facts import sentences
     from retrieval.starter import starter_documents
 
     told = [(part, judge(part, [card.text])[0]) for card in starter_documents() for part in sentences(card.text)]
@@ -132,7 +132,7 @@ def test_every_sentence_of_a_source_is_supported_by_that_source() -> None:
 
 
 def test_a_quote_must_stand_there_as_whole_words() -> None:
-    from agent.grounding.batch import judge
+    from grounding.batch import judge
 
     assert judge("The note says “5 mg daily”.", ["The dose is 5 mg daily."])[0] == "supported"
     assert judge("The note says “5 mg daily”.", ["The dose is 15 mg daily."])[0] == "not_supported"

@@ -1,5 +1,5 @@
 """Checks each sentence of an answer against the evidence it cites. Pure; knows nothing of models."""
 
-from agent.grounding.check import check_answer
+from grounding.check import check_answer
 
 __all__ = ["check_answer"]

