@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -54,6 +54,13 @@ class Plan:
     calls: tuple[PlannedCall, ...] = ()
     reply: str = ""
     why: str = ""
+
+
+_ALIKE: dict[str, frozenset[str]] = {
+    "find_similar_patients": frozenset({"record"}),
+    "find_similar_images": frozenset({"radiograph", "image", "volume"}),
+}
+"""The tools that find what is alike, and what each compares."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,8 @@ def _settle(clause: str, route: Route, situation: Situation) -> str:
         return named[0]
     if route.tool == OUTSIDE and route.probabilities[OUTSIDE] < _SURELY_OUTSIDE and _is_general(clause):
         return "search_literature"
+    if route.tool in _ALIKE and len(wanted := [tool for tool, needs in _ALIKE.items() if kinds & needs]) == 1:
+        return wanted[0]  # the question fits both, what is attached only one
     if (
         route.tool in ("read_record", "predict_outcome", "find_similar_patients")
         and "record" not in kinds
@@ -131,25 +140,20 @@ def _is_general(clause: str) -> bool:
 
 
 def _plan_clause(clause: str, tool: str, situation: Situation) -> Plan:
-    if tool == OUTSIDE:
-        return Plan(reply=replies.OUTSIDE, why="The question is outside what the tools can find evidence for.")
-    if tool == "search_literature":
-        return Plan(calls=(PlannedCall(tool, {"query": _resolved(clause, situation), **slots.years(clause)}),))
-    if tool == "check_claim":
-        return Plan(calls=(PlannedCall(tool, {"claim": slots.claim(clause)}),))
-    if tool == "read_record":
-        return _plan_record(clause, situation)
-    if tool == "predict_outcome":
-        return _plan_prediction(clause, situation)
-    if tool == "find_similar_patients":
-        return _plan_similar(clause, situation)
-    if tool == "grade_fractures":
-        return _plan_grading(clause, situation)
-    if tool == "synthesize_healthy_spine":
-        return _plan_healthy(clause, situation)
-    if tool == "show_image":
-        return _plan_picture(clause, situation)
-    return Plan(calls=(PlannedCall(tool, {}),))
+    planned = _PLANNERS.get(tool)
+    return planned(clause, situation) if planned else Plan(calls=(PlannedCall(tool, {}),))
+
+
+def _plan_outside(clause: str, situation: Situation) -> Plan:
+    return Plan(reply=replies.OUTSIDE, why="The question is outside what the tools can find evidence for.")
+
+
+def _plan_search(clause: str, situation: Situation) -> Plan:
+    return Plan(calls=(PlannedCall("search_literature", {"query": _resolved(clause, situation), **slots.years(clause)}),))
+
+
+def _plan_claim(clause: str, situation: Situation) -> Plan:
+    return Plan(calls=(PlannedCall("check_claim", {"claim": slots.claim(clause)}),))
 
 
 def _resolved(clause: str, situation: Situation) -> str:
@@ -202,6 +206,20 @@ def _plan_similar(clause: str, situation: Situation) -> Plan:
         return plan
     asked = {name: value for name, value in plan.calls[0].arguments.items() if name in ("record", "patient")}
     return Plan(calls=(PlannedCall("find_similar_patients", asked),))
+
+
+def _plan_similar_images(clause: str, situation: Situation) -> Plan:
+    """Of the image that is named, else of the newest film, else of the newest volume; generated ones are not compared."""
+    pictures = [a for a in situation.artifacts if a.kind in ("radiograph", "image", "volume") and a.made_by is None]
+    named = [artifact for artifact in slots.named(clause, situation.artifacts) if artifact in pictures]
+    if not pictures:
+        return Plan(
+            reply="No image is attached. Please attach a radiograph, a picture or a CT to compare with the image indexes.",
+            why="There is no image to compare.",
+        )
+    films = [artifact for artifact in pictures if artifact.kind != "volume"]
+    target = (named or films[-1:] or pictures[-1:])[0]
+    return Plan(calls=(PlannedCall("find_similar_images", {"image": target.handle, **slots.count(clause)}),))
 
 
 def _plan_grading(clause: str, situation: Situation) -> Plan:
@@ -383,3 +401,17 @@ def _last_levels(situation: Situation) -> list[str]:
         if level := call.arguments.get("level"):
             return [str(level)]
     return []
+
+
+_PLANNERS: dict[str, Callable[[str, Situation], Plan]] = {
+    OUTSIDE: _plan_outside,
+    "search_literature": _plan_search,
+    "check_claim": _plan_claim,
+    "read_record": _plan_record,
+    "predict_outcome": _plan_prediction,
+    "find_similar_patients": _plan_similar,
+    "find_similar_images": _plan_similar_images,
+    "grade_fractures": _plan_grading,
+    "synthesize_healthy_spine": _plan_healthy,
+    "show_image": _plan_picture,
+}

@@ -76,6 +76,9 @@ _STRONG: dict[str, str] = {
                        r"surviv(?:e|al chances?)|mortality|predict(?:ed)? (?:for|the outcome|her|his)|how likely|length of stay|how long will)\b",
     "find_similar_patients": r"\b(similar (?:icu )?(?:patients?|stays?|courses?)|(?:patients?|people|stays?|someone) (?:\w+ )?(?:like|most like|similar to|resembling)|"
                              r"comparable (?:patients?|stays?|people)|look-?alikes?|nearest neighbou?rs|same picture|resembl\w+)\b",
+    "find_similar_images": r"\b(similar (?:images?|films?|pictures?|radiographs?|x-?rays?|scans?|cases?)|look(?:s|ing)? like this (?:film|image|x-?ray|picture|one)|"
+                           r"(?:images?|films?|cases?|scans?|pictures?|radiographs?) (?:\w+ ){0,2}(?:like|similar to|resembl\w+)|look-?alikes?|reverse image|image index|"
+                           r"archive|seen (?:this|it|one like|something like|such a film) (?:\w+ )?before|nearest neighbou?rs|earlier cases|resembl\w+)\b",
     "synthesize_healthy_spine": r"\b(synthesi[sz]e\w*|pseudo-?healthy|inpaint\w*|unfractured|undo|restor(?:e|es|ing)|before[ /]?(?:and )?after|"
                                 r"(?:without|before) (?:the|its|this|it|she|he|any) ?(?:fractur\w*|broke\w*|collaps\w*|compress\w*)|"
                                 r"healthy (?:version|spine|vertebra\w*|self))\b",

@@ -72,6 +72,27 @@ def years(text: str) -> dict[str, int]:
     return limits
 
 
+_COUNTS = {
+    word: number
+    for number, word in enumerate(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), 1)
+}
+_HOW_MANY = re.compile(
+    r"\b(\d{1,2}|" + "|".join(_COUNTS) + r")\s+(?:most |closest |nearest |similar |other |best |top )*"
+    r"(?:similar|closest|nearest|neighbou?rs?|images?|films?|pictures?|radiographs?|cases?)\b|\btop (\d{1,2})\b",
+    re.IGNORECASE,
+)
+
+
+def count(text: str) -> dict[str, int]:
+    """How many neighbours are asked for, as `k`, where it is said: "the five closest films"."""
+    found = _HOW_MANY.search(text)
+    if found is None:
+        return {}
+    word = (found.group(1) or found.group(2)).lower()
+    number = int(word) if word.isdigit() else _COUNTS[word]
+    return {"k": min(max(number, 1), 20)}
+
+
 def named(text: str, artifacts: Sequence[Artifact]) -> list[Artifact]:
     """Artifacts that the words single out: "ct2", "the second scan", "the simulated one", "the other scan"."""
     by_handle = {artifact.handle: artifact for artifact in artifacts}

@@ -17,6 +17,7 @@ SEARCH = ("search_literature",)
 READ = ("read_record",)
 SIMILAR = ("find_similar_patients",)
 CLAIM = ("check_claim",)
+ALIKE = ("find_similar_images",)
 NONE: tuple[str, ...] = ()
 
 
@@ -207,6 +208,19 @@ _CLAIMS = (
     "Check whether the claim holds: contextual attention restores vertebral height",
 )
 
+_ALIKE = (
+    "did we ever have a film that looked like this",
+    "Please look for comparable radiographs in the archive",
+    "which earlier films are most like xray1?",
+    "Show me five films similar to this one",
+    "What labels do the closest images carry?",
+    "Is there anything similar to this X-ray in our image index?",
+    "find me look-alikes of this radiograph",
+    "Have you seen a picture like this before?",
+    "search for pictures resembling the attached film",
+    "are there similar cases on file for this film",
+)
+
 PHRASINGS: tuple[Phrasing, ...] = (
     *(Phrasing(text, GRADE) for text in _GRADE),
     *(Phrasing(text, HEALTHY) for text in _HEALTHY),
@@ -215,6 +229,7 @@ PHRASINGS: tuple[Phrasing, ...] = (
     *(Phrasing(text, READ) for text in _READ),
     *(Phrasing(text, SIMILAR) for text in _SIMILAR),
     *(Phrasing(text, CLAIM) for text in _CLAIMS),
+    *(Phrasing(text, ALIKE, "film") for text in _ALIKE),
     *_SEVERAL,
     *_NONE,
 )
