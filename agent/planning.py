@@ -111,7 +111,11 @@ def _settle(clause: str, route: Route, situation: Situation) -> str:
         return named[0]
     if route.tool == OUTSIDE and route.probabilities[OUTSIDE] < _SURELY_OUTSIDE and _is_general(clause):
         return "search_literature"
-    if route.tool in ("read_record", "predict_outcome", "find_similar_patients") and "record" not in kinds and _is_general(clause):
+    if (
+        route.tool in ("read_record", "predict_outcome", "find_similar_patients")
+        and "record" not in kinds
+        and _is_general(clause)
+    ):
         return "search_literature"
     return route.tool
 
