@@ -117,7 +117,7 @@ class GradeFractures:
         left_out = [_not_graded(item, seen) for item in _asked(grading.skipped, params.levels)]
         reasons = [_explanation(item, grading, seen) for item in _to_explain(chosen)] if params.explain else []
         figure = _figure(grading, seen, mask, image is not None, context) if grading.graded else ()
-        figure += _before_after(grading, image, mask, context)
+        figure += _before_after(grading, [item.level for item in chosen], image, mask, context)
         return ToolResult(
             summary=_summary(chosen, grading, seen),
             evidence=(*findings, *left_out, *reasons),
@@ -302,7 +302,9 @@ def _figure(grading: Grading, seen: Artifact, mask: Artifact, is_ct: bool, conte
     return (context.store.add(picture, new, ".png"),)
 
 
-def _before_after(grading: Grading, image: Artifact | None, mask: Artifact, context: ToolContext) -> tuple[Artifact, ...]:
+def _before_after(
+    grading: Grading, levels: list[str], image: Artifact | None, mask: Artifact, context: ToolContext
+) -> tuple[Artifact, ...]:
     """The deformed levels as they are and as a generator paints them healthy: an illustration; no grade rests on it."""
     if image is None or not any(item.grade > 0 for item in grading.graded):
         return ()
@@ -310,7 +312,7 @@ def _before_after(grading: Grading, image: Artifact | None, mask: Artifact, cont
 
     context.progress(0.97, "painting the deformed levels as they were")
     labels = volume_of(context.store, mask.handle)
-    made = illustrate(volume_of(context.store, image.handle), labels, grading, mark_of(image), context.check)
+    made = illustrate(volume_of(context.store, image.handle), labels, grading, mark_of(image), context.check, levels)
     if made is None:
         return ()
     new = NewArtifact(
