@@ -10,10 +10,11 @@ import openai
 from langchain_openai import ChatOpenAI
 
 from agent.models.lines import NotedTransport
+from agent.models.stream import StreamedCompletions
 from core.errors import EndpointError
 from core.settings import LOOPBACK_HOSTS, Settings
 
-_CONNECT_S = 5.0
+CONNECT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def find_endpoint(settings: Settings) -> Endpoint:
     last = ""
     for base in candidates:
         try:
-            reply = httpx.get(f"{base}/models", headers=headers, timeout=httpx.Timeout(10.0, connect=_CONNECT_S))
+            reply = httpx.get(f"{base}/models", headers=headers, timeout=httpx.Timeout(10.0, connect=CONNECT_S))
             reply.raise_for_status()
             names = [str(item["id"]) for item in reply.json()["data"]]
         except httpx.TimeoutException as error:
@@ -68,19 +69,26 @@ def _choose(base: str, names: list[str], wanted: str) -> str:
 
 def chat_model(endpoint: Endpoint, settings: Settings) -> ChatOpenAI:
     """The chat model; no retries of its own, so that a fault is told at once."""
-    return ChatOpenAI(
+    http = httpx.Client(
+        transport=NotedTransport(), follow_redirects=True,
+        timeout=httpx.Timeout(settings.endpoint_timeout_s, connect=CONNECT_S),
+    )  # fmt: skip
+    key = settings.api_key.get_secret_value() or "none"
+    chat = ChatOpenAI(
         base_url=endpoint.base_url,
         model=endpoint.model,
         api_key=settings.api_key if settings.api_key.get_secret_value() else "none",
-        timeout=httpx.Timeout(settings.endpoint_timeout_s, connect=_CONNECT_S),
+        timeout=httpx.Timeout(settings.endpoint_timeout_s, connect=CONNECT_S),
         max_retries=0,
         max_completion_tokens=settings.answer_tokens,
-        http_client=httpx.Client(transport=NotedTransport(), follow_redirects=True),
+        http_client=http,
         streaming=True,
         stream_usage=True,
         temperature=0,
         use_responses_api=False,
     )
+    chat.client = StreamedCompletions(chat.client, http, endpoint.base_url, key)
+    return chat
 
 
 def explain(error: Exception, endpoint: str) -> EndpointError | None:
