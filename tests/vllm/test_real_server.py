@@ -19,14 +19,13 @@ import httpx
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import BaseTool
-from langchain_openai import ChatOpenAI
 from PIL import Image
 
 from agent.assemble import build_assistant
 from agent.assistant import Assistant
 from agent.ending import STOPPED
 from agent.events import TextDelta, TurnDone
-from agent.models.endpoint import Endpoint, chat_model, find_endpoint
+from agent.models.endpoint import chat_model, find_endpoint
 from agent.models.guided import plan_schema
 from agent.models.preflight import preflight
 from core.settings import Settings, load_settings
@@ -47,16 +46,6 @@ def ask(assistant: Assistant, conversation: str, question: str, stop: threading.
     *_, last = assistant.ask(ME, conversation, question, stop)
     assert isinstance(last, TurnDone)
     return last.turn
-
-
-@pytest.fixture
-def endless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model that does not stop by itself within thousands of tokens."""
-
-    def long_winded(endpoint: Endpoint, chosen: Settings) -> ChatOpenAI:
-        return chat_model(endpoint, chosen).model_copy(update={"extra_body": {"min_tokens": 8000}})
-
-    monkeypatch.setattr("agent.models.endpoint.chat_model", long_winded)
 
 
 def idle(server: Server, within_s: float) -> bool:
