@@ -100,10 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _measure(home: Path, arguments: argparse.Namespace) -> Report:
     users = _make_users(home, arguments.users)
-    with service(home, arguments.model, CONSILIUM_TURNS_AT_ONCE=str(arguments.at_once), **_spoken(arguments)) as (
-        url,
-        process,
-    ):
+    with service(home, arguments.model, **_spoken(arguments)) as (url, process):
         asyncio.run(_warm(url, users[0]))
         before = resident_mb(process)
         started = time.monotonic()
