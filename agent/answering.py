@@ -7,9 +7,11 @@ from datetime import datetime
 
 from langchain_core.messages import AIMessage
 
+from agent.by_strategy import CHOSE
 from agent.grounding import check_answer
 from agent.ledger import TurnRun
 from agent.middleware import NOTHING_FOUND
+from agent.strategies.parsing import without_thoughts
 from core.types import Answer, Provenance, Sentence
 
 VERSION = "0.1.0"
@@ -20,8 +22,8 @@ def build_answer(
     message: AIMessage, run: TurnRun, *, model: str, endpoint: str, strict: bool, started: datetime, seconds: float
 ) -> Answer:
     """Check every sentence, drop what fails in strict mode, and say what limits the answer."""
-    text = str(message.text)
-    sentences = check_answer(text, run.evidence)
+    text = without_thoughts(str(message.text))
+    sentences = tuple(_said_choice(sentence, run) for sentence in check_answer(text, run.evidence))
     if message.additional_kwargs.get("abstained"):  # said by the embedded model itself, which generates no claims
         sentences = tuple(_as_told(sentence) for sentence in sentences)
     kept = tuple(s for s in sentences if s.verdict not in _FAILING) if strict else sentences
@@ -29,12 +31,13 @@ def build_answer(
     why = str(message.additional_kwargs.get("why", ""))
     if abstained and not why:
         why = _nothing(run)
-    if strict and sentences and not kept:
+    if strict and sentences and not kept and run.choice is None:
         abstained, why = True, "No sentence of the draft was supported by evidence."
     return Answer(
         sentences=kept,
         abstained=abstained,
         why=why,
+        choice=run.choice,
         limits=_limits(run, sentences, kept),
         tables=tuple(run.tables),
         figures=tuple(dict.fromkeys(item.handle for item in run.artifacts if item.kind == "image")),
@@ -44,12 +47,21 @@ def build_answer(
             prompts=run.prompts,
             tools=tuple(run.provenance),
             artifacts={item.handle: item.sha256 for item in run.store.list()},
-            usage=run.usage,
             started=started,
             seconds=round(seconds, 3),
             version=VERSION,
+            model_use=run.use,
+            strategy=run.strategy,
         ),
     )
+
+
+def _said_choice(sentence: Sentence, run: TurnRun) -> Sentence:
+    """The choice stands on votes: it is flagged like every sentence without evidence, and why is said."""
+    if run.choice is None or not sentence.text.startswith(f"{CHOSE} {run.choice.letter}:"):
+        return sentence
+    why = "the model's own choice among the options; the sentences beside it are checked"
+    return sentence.model_copy(update={"verdict": "not_supported", "why": why})
 
 
 def _as_told(sentence: Sentence) -> Sentence:
@@ -72,5 +84,6 @@ def _limits(run: TurnRun, before: Sequence[Sentence], after: Sequence[Sentence])
         if artifact.handle in used and (artifact.simulated or artifact.synthetic):
             kind = "synthetic: it was generated" if artifact.synthetic else "simulated: it was changed on purpose"
             limits.append(f"{artifact.handle} is {kind} and does not show a patient as they are.")
+    limits += [run.left_out] if run.left_out else []
     limits += run.warnings
     return tuple(dict.fromkeys(limits))

@@ -5,22 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.assistant import Assistant, ReadyModel
-from agent.eyes import Eyes
-from agent.models.profiles import profile_of
-from core.errors import EndpointError
-from core.ports import Retriever, SearchFilters, SearchOutcome
+from core.errors import SettingError
+from core.ports import ImageEncoder, NeighbourOutcome, Picture, Retriever, SearchFilters, SearchOutcome
 from core.settings import Settings
 from tools.registry import standard_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.models.endpoint import Endpoint
-    from agent.models.preflight import Preflight
     from retrieval.encoders import MiniLM
+    from retrieval.images.search import ImageSearch
     from tools.registry import Registry
 
 
@@ -48,12 +46,56 @@ class _BackgroundSearch:
             self._ready.set_exception(error)
 
 
+class _ImageIndexes:
+    """The image indexes of the home folder, looked up at each search: one that was made since is found."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open: dict[str, ImageSearch] = {}
+        self._encoder: ImageEncoder | None = None
+
+    def search(self, query: Picture, k: int, box: tuple[float, float, float, float] | None = None) -> NeighbourOutcome:
+        """Neighbours in all indexes."""
+        from retrieval.images.index import ImageIndex
+        from retrieval.images.search import ImageSearch, SeveralImageIndexes
+
+        folders = sorted(path.parent for path in (self._settings.home / "image-indexes").glob("*/CURRENT"))
+        if folders and self._encoder is None:
+            self._encoder = image_encoder(self._settings)
+        for folder in folders:
+            if folder.name not in self._open and self._encoder:
+                self._open[folder.name] = ImageSearch(ImageIndex(folder, self._encoder))
+        return SeveralImageIndexes([self._open[folder.name] for folder in folders]).search(query, k, box)
+
+
+def image_encoder(settings: Settings, name: str | None = None) -> ImageEncoder:
+    """The encoder of images: the one that ships, a `transformers` folder or weights file of ours, or an endpoint.
+
+    Raises:
+        FileError: there is no such folder or file.
+        EndpointError: the endpoint gives no vectors.
+    """
+    wanted = name or settings.image_encoder
+    if wanted.startswith(("http://", "https://")):
+        from retrieval.images.endpoint_encoder import EndpointImageEncoder
+
+        url, _, model = wanted.partition("#")
+        return EndpointImageEncoder(url, model, settings.api_key.get_secret_value())
+    if wanted and Path(wanted).suffix != ".safetensors":
+        from retrieval.images.transformers_encoder import TransformersImageEncoder
+
+        return TransformersImageEncoder(Path(wanted))
+    from retrieval.images.encoder import SmallFilmEncoder
+
+    return SmallFilmEncoder(Path(wanted)) if wanted else SmallFilmEncoder()
+
+
 def build_assistant(settings: Settings) -> Assistant:
     """Build everything. Quick: weights and indexes load in the background."""
     from retrieval.encoders import MiniLM
 
     encoder = MiniLM()
-    registry = standard_tools(_BackgroundSearch(settings, encoder))
+    registry = standard_tools(_BackgroundSearch(settings, encoder), _ImageIndexes(settings))
     return Assistant(settings, _with_remote(settings, registry), _connector(settings, registry, encoder))
 
 
@@ -79,54 +121,14 @@ def _connector(settings: Settings, registry: Registry, encoder: MiniLM) -> Calla
     if settings.model == "embedded":
         from agent.models.embedded import EmbeddedChatModel
 
+        if settings.strategy not in ("auto", "plain"):
+            raise SettingError(
+                f"The strategy {settings.strategy} needs a served model (--model URL); the embedded one generates nothing "
+                "and allows: auto, plain."
+            )
+
         embedded = ReadyModel(EmbeddedChatModel(registry=registry, encoder=encoder), name="embedded")
         return lambda: embedded
-    found: list[ReadyModel] = []
-    alone = threading.Lock()
+    from agent.connecting import Connector
 
-    def connect() -> ReadyModel:
-        """Look the endpoint up and check it until it answers once; faults after that show in the turn itself."""
-        with alone:
-            if not found:
-                found.append(_served(settings))
-            return found[0]
-
-    return connect
-
-
-def _served(settings: Settings) -> ReadyModel:
-    from agent.models.endpoint import chat_model, find_endpoint
-    from agent.models.guided import GuidedChatModel
-    from agent.models.preflight import preflight
-
-    endpoint = find_endpoint(settings)
-    seen = preflight(endpoint, settings.api_key.get_secret_value(), settings.home / "preflight")
-    planner = seen.planner if settings.planner == "auto" else settings.planner
-    if planner == "none":
-        raise EndpointError(
-            f"The model {endpoint.model} at {endpoint.base_url} can neither call tools nor keep to a JSON schema, so no "
-            "answer of it could rest on evidence. `consilium vllm check URL` shows what was tried."
-        )
-    chat = chat_model(endpoint, settings)
-    return ReadyModel(
-        GuidedChatModel(model=chat) if planner == "guided" else chat,
-        endpoint.model,
-        endpoint.base_url,
-        keeps_data_here=endpoint.is_local,
-        abilities=_abilities(seen, planner),
-        eyes=_eyes(seen, endpoint),
-    )
-
-
-def _eyes(seen: Preflight, endpoint: Endpoint) -> Eyes | None:
-    if not seen.works("images"):
-        return None
-    profile = profile_of(endpoint.model)
-    return Eyes(images=max(profile.images, 1), max_pixels=profile.image_pixels, stays_here=endpoint.is_local)
-
-
-def _abilities(seen: Preflight, planner: str) -> str:
-    how = "native tool calls" if planner == "native" else "tool calls by schema-guided JSON"
-    images = "reads images" if seen.works("images") else "reads no images"
-    context = f", context of {seen.context} tokens" if seen.context else ""
-    return f"{how}, {images}{context}"
+    return Connector(settings, encoder).connect

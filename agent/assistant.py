@@ -22,15 +22,17 @@ from agent.answering import build_answer
 from agent.conversations import ConversationInfo, Place
 from agent.ending import STOPPED, check_ending, emit_text, ended, in_words
 from agent.events import Event, Notice, Queued, TurnDone
-from agent.eyes import Eyes
 from agent.fair_queue import FairQueue, Ticket
 from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
 from agent.models.lines import Lines, noted_in
+from agent.models.preflight import Check
+from agent.served import Served
 from agent.state import open_state
 from agent.status import Attached, ModelStatus, SampleCase
 from agent.turns import Asked, RunningTurn
 from core.errors import ConsiliumError, EndpointError, InputError, ToolCancelled
+from core.pseudonym import Pseudonyms
 from core.settings import Settings
 from core.store import SessionStore, remove_expired
 from core.types import ToolResult, Turn
@@ -68,7 +70,8 @@ class ReadyModel:
     endpoint: str = ""
     keeps_data_here: bool = True
     abilities: str = ""
-    eyes: Eyes | None = None
+    served: Served | None = None
+    table: tuple[Check, ...] = ()
 
 
 @dataclass
@@ -196,7 +199,7 @@ class Assistant:
 
     def attach(self, owner: str, conversation: str, paths: Sequence[Path]) -> Attached:
         """Read files in; one that cannot be read does not lose the others."""
-        taken = read_files(paths, self.store(owner, conversation))
+        taken = read_files(paths, self.store(owner, conversation), Pseudonyms.kept_in(self._settings.home))
         return Attached(artifacts=taken.artifacts, problems=taken.problems)
 
     def load_sample(self, owner: str, conversation: str) -> SampleCase:
@@ -238,7 +241,7 @@ class Assistant:
             if model.endpoint
             else "quotes evidence, generates nothing; on this machine"
         )
-        return ModelStatus(model=model.name, endpoint=model.endpoint, reachable=True, detail=detail)
+        return ModelStatus(model=model.name, endpoint=model.endpoint, reachable=True, detail=detail, table=model.table)
 
     def ask(self, owner: str, conversation: str, question: str, cancelled: threading.Event | None = None) -> Iterator[Event]:
         """Answer a question; events as they happen, `TurnDone` last.
@@ -342,7 +345,11 @@ class Assistant:
             model = self._connect()
             endpoint = model.endpoint
             if not model.keeps_data_here:
-                run.refused_tools = {"read_record": _RECORD_STAYS, "predict_outcome": _RECORD_STAYS}
+                run.refused_tools = {
+                    "read_record": _RECORD_STAYS,
+                    "predict_outcome": _RECORD_STAYS,
+                    "find_similar_patients": _RECORD_STAYS,
+                }
             with noted_in(lines):
                 message = self._converse(conversation, asked, run, model)
             answer = build_answer(
@@ -391,9 +398,9 @@ class Assistant:
 
     def _graph(self, model: ReadyModel) -> Any:
         with self._lock:
-            key = f"{model.endpoint}|{model.name}"
+            key = f"{model.endpoint}|{model.name}|{id(model.chat)}"
             if key not in self._graphs:
-                self._graphs[key] = build_graph(model.chat, self._registry, self._checkpoints.saver, model.eyes)
+                self._graphs[key] = build_graph(model.chat, self._registry, self._checkpoints.saver, model.served)
             return self._graphs[key]
 
     def _session(self, owner: str, conversation: str) -> _Session:

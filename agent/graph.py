@@ -9,18 +9,20 @@ from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent.adapters import as_langchain_tools
-from agent.eyes import Eyes
 from agent.ledger import TurnRun
 from agent.middleware import Consult
+from agent.served import Served
 from tools.registry import Registry
 
 
-def build_graph(model: BaseChatModel, registry: Registry, saver: BaseCheckpointSaver[Any], eyes: Eyes | None = None) -> Any:
+def build_graph(
+    model: BaseChatModel, registry: Registry, saver: BaseCheckpointSaver[Any], served: Served | None = None
+) -> Any:
     """Compile once per model; a turn is one `stream` with a `TurnRun` as context."""
     return create_agent(
         model,
         as_langchain_tools(registry),
-        middleware=[Consult(eyes)],
+        middleware=[Consult(served)],
         context_schema=TurnRun,
         checkpointer=saver,
     )

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from agent.events import Event, Notice, StepFinished, StepProgress, StepStarted
+from agent.events import Event, Notice, StepFinished, StepProgress, StepStarted, TextDelta
 from core.store import SessionStore
-from core.types import Artifact, CallRecord, Evidence, Table, TableRow, ToolProvenance, ToolResult, Usage
+from core.types import (
+    Artifact,
+    CallRecord,
+    Choice,
+    Evidence,
+    ModelUse,
+    StrategyUse,
+    Table,
+    TableRow,
+    ToolProvenance,
+    ToolResult,
+)
 from tools.runtime import CallRequest, ToolRuntime
 
 ResultCache = dict[str, ToolResult]
@@ -27,7 +38,6 @@ class TurnRun:
     cache: ResultCache
     refused_tools: Mapping[str, str] = field(default_factory=dict)
     instructions: str = ""
-    usage: Usage = field(default_factory=Usage)
     cancelled: threading.Event = field(default_factory=threading.Event)
     evidence: list[Evidence] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
@@ -37,8 +47,35 @@ class TurnRun:
     provenance: list[ToolProvenance] = field(default_factory=list)
     searched: list[str] = field(default_factory=list)
     prompts: dict[str, str] = field(default_factory=dict)
+    asked: int = 0
+    """How often the model was asked by the agent's loop."""
+    strategy: StrategyUse | None = None
+    choice: Choice | None = None
+    use: ModelUse | None = None
+    pictures: dict[Hashable, str] = field(default_factory=dict)
+    """Drawn for the model in this turn, so that each is drawn once."""
+    left_out: str = ""
+    """What of the conversation did not fit into the model's context."""
+    _shown: Callable[[Event], None] | None = None
     _queue: list[str] = field(default_factory=list)
     _turn_of: threading.Condition = field(default_factory=threading.Condition)
+
+    def hush(self) -> Callable[[Event], None]:
+        """From now on the model's own words are a draft that is not shown; gives the way to show what replaces it."""
+        if self._shown is None:
+            self._shown = told = self.emit
+            self.emit = lambda event: None if isinstance(event, TextDelta) else told(event)
+        return self._shown
+
+    def used(self, prompt_tokens: int, completion_tokens: int, *, estimated: bool, calls: int = 0) -> None:
+        """Add to what was asked of the model."""
+        before = self.use or ModelUse(calls=0, prompt_tokens=0, completion_tokens=0)
+        self.use = ModelUse(
+            calls=before.calls + calls,
+            prompt_tokens=before.prompt_tokens + prompt_tokens,
+            completion_tokens=before.completion_tokens + completion_tokens,
+            estimated=before.estimated or estimated,
+        )
 
     def expect(self, call_ids: Sequence[str]) -> None:
         """The model named these calls, in this order."""

@@ -7,27 +7,36 @@ from typing import Any, cast
 
 from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import AgentState, ModelRequest, ModelResponse
-from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
 import prompts
 from agent.adapters import as_message
-from agent.eyes import Eyes, tell_withheld, with_pictures
+from agent.by_strategy import answered
+from agent.events import Notice
+from agent.eyes import pictures_of, tell_withheld, with_pictures
 from agent.ledger import TurnRun
-from core.errors import ToolCancelled
-from core.types import Usage
+from agent.models.guided import KEPT_CALLING
+from agent.models.lines import current
+from agent.models.textual_calls import with_calls
+from agent.served import Served
+from agent.window import told_use
+from core.errors import EndpointError, ToolCancelled
 
 NOTHING_FOUND = "I found nothing on this."
 """What a served model says when its tools found nothing; the assembler of answers looks for it."""
 
 
 class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
-    """Runs tool calls through our runtime, gives served models instructions and pictures, stops when asked to."""
+    """Runs tool calls through our runtime; gives served models instructions, pictures, room and a strategy."""
 
-    def __init__(self, eyes: Eyes | None = None) -> None:
+    def __init__(self, served: Served | None = None) -> None:
         super().__init__()
-        self._eyes = eyes
+        self._served = served
+        self._declared: dict[tuple[str, ...], list[dict[str, Any]]] = {}
 
     def wrap_model_call(
         self, request: ModelRequest[TurnRun], handler: Callable[[ModelRequest[TurnRun]], ModelResponse[Any]]
@@ -38,16 +47,62 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
             raise ToolCancelled("Stopped.")
         prompt = prompts.load("system", nothing_found=NOTHING_FOUND, attachments=_attachments(run))
         run.prompts[prompt.name] = prompt.template_hash
-        request = request.override(system_message=SystemMessage(prompt.text + _asked_for(run)))
-        if self._eyes is not None:
-            if not run.calls:
-                tell_withheld(run, self._eyes)
-            request = request.override(messages=with_pictures(request.messages, run, self._eyes))
-        response = handler(request)
+        system = prompt.text + _asked_for(run)
+        request = request.override(system_message=SystemMessage(system))
+        response = handler(request) if self._served is None else self._ask(self._served, system, request, run, handler)
         response.result = [_mend(message) if isinstance(message, AIMessage) else message for message in response.result]
-        run.usage = _added(run.usage, response.result)
         run.expect([call["id"] or "" for m in response.result if isinstance(m, AIMessage) for call in m.tool_calls])
         return response
+
+    def _ask(
+        self, served: Served, system: str, request: ModelRequest[TurnRun], run: TurnRun,
+        handler: Callable[[ModelRequest[TurnRun]], ModelResponse[Any]],
+    ) -> ModelResponse[Any]:  # fmt: skip
+        """One request to a served model, and the strategy once it wants to answer."""
+        if not run.asked:
+            begin(served, run)
+        if len(run.calls) >= run.budget:  # it is to answer with what there is
+            request = request.override(tools=[])
+        offered = tuple(tool.name for tool in request.tools if isinstance(tool, BaseTool))
+        asked = _question(request.messages)
+        messages = list(request.messages)
+        if served.eyes is not None:
+            messages = with_pictures(messages, run, served.eyes)
+        messages = served.window.fitted(system, messages, self._as_declared(request.tools, offered), run)
+        chosen = served.ways.choose(asked)
+        if chosen.strategy.name != "plain":
+            run.hush()
+        run.asked += 1
+        response = handler(request.override(messages=messages))
+        response.result = [
+            self._heard(served, message, messages, offered, run) if isinstance(message, AIMessage) else message
+            for message in response.result
+        ]
+        last = response.result[-1]
+        if isinstance(last, AIMessage) and _is_answer(last):
+            pictures = pictures_of(messages)
+            response.result[-1] = answered(last, asked, pictures, run, served.ways, chosen)
+        lines = current()
+        if lines is not None and run.use is not None:  # as counted on the wire, plans and repeats included
+            run.use = run.use.model_copy(update={"calls": lines.requests})
+        return response
+
+    def _as_declared(self, tools: Sequence[object], names: tuple[str, ...]) -> list[dict[str, Any]]:
+        """The tools as the request declares them; worked out once."""
+        if names not in self._declared:
+            self._declared[names] = [convert_to_openai_tool(tool) for tool in tools if isinstance(tool, BaseTool)]
+        return self._declared[names]
+
+    def _heard(
+        self, served: Served, message: AIMessage, sent: Sequence[AnyMessage], offered: Sequence[str], run: TurnRun
+    ) -> AIMessage:
+        """Count what it took, and read calls that were written as text."""
+        read, written, estimated = told_use(message, sent, served.window.image_tokens)
+        run.used(read, written, estimated=estimated)
+        message = with_calls(message, offered)
+        if message.tool_calls and not offered:
+            raise EndpointError(KEPT_CALLING)
+        return message
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
@@ -61,17 +116,35 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
         return as_message(run.call_in_order(call_id, call["name"], call["args"]), call_id)
 
 
+def begin(served: Served, run: TurnRun) -> None:
+    """Once a turn: what the person should know of this model, and how long a busy endpoint is waited for."""
+    run.warnings += [note for note in served.notes if note not in run.warnings]
+    if served.eyes is not None:
+        tell_withheld(run, served.eyes)
+    elif any(item.kind in ("volume", "radiograph", "image") and item.made_by is None for item in run.store.list()):
+        run.warnings.append("The model reads no pictures: it was told what the tools measured, and saw none of the images.")
+    lines = current()
+    if lines is not None:
+        lines.patience_s = served.patience_s
+        lines.on_wait = lambda seconds: run.emit(
+            Notice(level="info", text=f"The model endpoint is busy and asks to wait {seconds:.0f} s.")
+        )
+
+
+def _question(messages: Sequence[AnyMessage]) -> str:
+    return next((str(message.text) for message in reversed(messages) if isinstance(message, HumanMessage)), "")
+
+
+def _is_answer(message: AIMessage) -> bool:
+    """Words and no calls; one that found nothing is left as it is: a vote would only guess."""
+    text = str(message.text).strip()
+    ended = message.response_metadata.get("finish_reason") is not None
+    called = message.tool_calls or message.invalid_tool_calls
+    return bool(text) and ended and not called and not text.startswith(NOTHING_FOUND)
+
+
 def _run_of(runtime: Any) -> TurnRun:
     return cast(TurnRun, runtime.context)
-
-
-def _added(usage: Usage, messages: Sequence[BaseMessage]) -> Usage:
-    told = [message.usage_metadata for message in messages if isinstance(message, AIMessage) and message.usage_metadata]
-    return Usage(
-        model_calls=usage.model_calls + 1,
-        prompt_tokens=usage.prompt_tokens + sum(item["input_tokens"] for item in told),
-        completion_tokens=usage.completion_tokens + sum(item["output_tokens"] for item in told),
-    )
 
 
 def _asked_for(run: TurnRun) -> str:

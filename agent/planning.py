@@ -111,7 +111,11 @@ def _settle(clause: str, route: Route, situation: Situation) -> str:
         return named[0]
     if route.tool == OUTSIDE and route.probabilities[OUTSIDE] < _SURELY_OUTSIDE and _is_general(clause):
         return "search_literature"
-    if route.tool in ("read_record", "predict_outcome") and "record" not in kinds and _is_general(clause):
+    if (
+        route.tool in ("read_record", "predict_outcome", "find_similar_patients")
+        and "record" not in kinds
+        and _is_general(clause)
+    ):
         return "search_literature"
     return route.tool
 
@@ -135,8 +139,12 @@ def _plan_clause(clause: str, tool: str, situation: Situation) -> Plan:
         return _plan_record(clause, situation)
     if tool == "predict_outcome":
         return _plan_prediction(clause, situation)
+    if tool == "find_similar_patients":
+        return _plan_similar(clause, situation)
     if tool == "grade_fractures":
         return _plan_grading(clause, situation)
+    if tool == "synthesize_healthy_spine":
+        return _plan_healthy(clause, situation)
     if tool == "show_image":
         return _plan_picture(clause, situation)
     return Plan(calls=(PlannedCall(tool, {}),))
@@ -186,6 +194,14 @@ def _plan_prediction(clause: str, situation: Situation) -> Plan:
     return Plan(calls=(PlannedCall("predict_outcome", arguments),))
 
 
+def _plan_similar(clause: str, situation: Situation) -> Plan:
+    plan = _plan_record(clause, situation)
+    if not plan.calls:
+        return plan
+    asked = {name: value for name, value in plan.calls[0].arguments.items() if name in ("record", "patient")}
+    return Plan(calls=(PlannedCall("find_similar_patients", asked),))
+
+
 def _plan_grading(clause: str, situation: Situation) -> Plan:
     named = slots.named(clause, situation.artifacts) or slots.named(situation.question, situation.artifacts)
     targets = [artifact for artifact in named if artifact.kind in ("volume", "mask")]
@@ -194,7 +210,7 @@ def _plan_grading(clause: str, situation: Situation) -> Plan:
         return _wrong_kind(wrong[0])
     if not targets:
         masked = {artifact.of for artifact in situation.artifacts if artifact.kind == "mask"}
-        volumes = [artifact for artifact in situation.artifacts if artifact.kind == "volume"]
+        volumes = [artifact for artifact in situation.artifacts if artifact.kind == "volume" and not artifact.synthetic]
         targets = [volume for volume in volumes if volume.handle in masked] or volumes[-_MAX_VOLUMES:]
         targets = targets or [artifact for artifact in situation.artifacts if artifact.kind == "mask"]
     if not targets:
@@ -215,6 +231,21 @@ def _plan_grading(clause: str, situation: Situation) -> Plan:
         if _WHY_GRADE.search(clause):
             arguments["explain"] = True
         calls.append(PlannedCall("grade_fractures", arguments))
+    return Plan(calls=tuple(calls))
+
+
+def _plan_healthy(clause: str, situation: Situation) -> Plan:
+    """The synthesis of the scans that a grading would be of; a mask alone cannot be painted."""
+    graded = _plan_grading(clause, situation)
+    if not graded.calls:
+        return graded
+    calls = []
+    for call in graded.calls:
+        if "image" not in call.arguments:
+            text = "A mask alone cannot be painted: please attach the CT it belongs to."
+            return Plan(reply=text, why=text)
+        arguments = {name: value for name, value in call.arguments.items() if name in ("image", "levels")}
+        calls.append(PlannedCall("synthesize_healthy_spine", arguments))
     return Plan(calls=tuple(calls))
 
 

@@ -73,6 +73,11 @@ _STRONG: dict[str, str] = {
                    r"ehr|encounters?|procedures?|operations?|surger\w+|vitamin d|kidney function|smok\w+|bmi|weight|notes)\b",
     "predict_outcome": r"\b(risk of (?:death|dying|mortality|a long)|(?:patient(?:'s)?|her|his|their) risk|risk for (?:this|the|her|him)|risk score|prognos\w+|"
                        r"surviv(?:e|al chances?)|mortality|predict(?:ed)? (?:for|the outcome|her|his)|how likely|length of stay|how long will)\b",
+    "find_similar_patients": r"\b(similar (?:icu )?(?:patients?|stays?|courses?)|(?:patients?|people|stays?|someone) (?:\w+ )?(?:like|most like|similar to|resembling)|"
+                             r"comparable (?:patients?|stays?|people)|look-?alikes?|nearest neighbou?rs|same picture|resembl\w+)\b",
+    "synthesize_healthy_spine": r"\b(synthesi[sz]e\w*|pseudo-?healthy|inpaint\w*|unfractured|undo|restor(?:e|es|ing)|before[ /]?(?:and )?after|"
+                                r"(?:without|before) (?:the|its|this|it|she|he|any) ?(?:fractur\w*|broke\w*|collaps\w*|compress\w*)|"
+                                r"healthy (?:version|spine|vertebra\w*|self))\b",
     "grade_fractures": r"\b(fractur\w*|compress(?:ed|ion)|collapsed?|wedg\w+|genant|height loss|rhlv|crush\w*|biconcave|vcfs?|grad(?:e|es|ing) (?:it|this|"
                        r"them|the|all|every|each|is|ct|l\d|t\d))\b",
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.models.preflight import Check
 from core.types import Artifact, Frozen
 
 
@@ -12,6 +13,7 @@ class ModelStatus(Frozen):
     endpoint: str
     reachable: bool
     detail: str
+    table: tuple[Check, ...] = ()
 
 
 class SampleCase(Frozen):

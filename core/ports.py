@@ -74,6 +74,117 @@ class Retriever(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A grey picture and what may be known of it. `patient` and `study` are pseudonyms, never identifiers.
+
+    `pixels` are rows x columns, bright is dense. `key` is the file's name, with the plane and index of a slice of a
+    volume ("ct.nii.gz#sagittal-60"). A volume as a whole is the mean over `parts`, its key slices.
+    """
+
+    pixels: NDArray[np.generic]
+    key: str
+    parts: tuple[NDArray[np.generic], ...] = ()
+    modality: str = ""
+    body_part: str = ""
+    view: str = ""
+    patient: str = ""
+    study: str = ""
+    label: str = ""
+    report: str = ""
+    synthetic: bool = False
+
+
+class PictureReader(Protocol):
+    """Files to pictures.
+
+    Contract: a file that cannot be read raises `FileError`; nothing that identifies a patient is returned.
+    """
+
+    def read(self, path: Path) -> tuple[Picture, ...]:
+        """The picture of a film or photograph; the key slices of a volume."""
+        ...
+
+
+class ImageEncoder(Protocol):
+    """Grey pictures to unit vectors.
+
+    Contract:
+      * `encode` returns float32 of shape (len(pictures), dimension), rows of L2 norm 1, in the order given.
+      * The same picture gives the same vector whatever else is in the batch, to a cosine of .999.
+      * `identity` names the model and the hash of its weights; an index built with another one is refused.
+      * `encode_texts` gives vectors in the same space, or raises `InputError` where the model reads no text.
+    """
+
+    @property
+    def identity(self) -> str:
+        """Model name and weights hash, as written into an index manifest."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        ...
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether `encode_texts` works."""
+        ...
+
+    def encode(self, pictures: Sequence[NDArray[np.generic]]) -> NDArray[np.float32]:
+        """Encode grey pictures (rows x columns)."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode descriptions of pictures."""
+        ...
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An image of an index that lies near a query.
+
+    `similarity` is a cosine; `closer_than` the share of pairs of different patients in the index that lie farther
+    apart than this one (the index's null distribution).
+    """
+
+    key: str
+    similarity: float
+    closer_than: float
+    label: str
+    report: str
+    modality: str
+    body_part: str
+    view: str
+    synthetic: bool
+    thumbnail: bytes
+
+
+@dataclass(frozen=True)
+class NeighbourOutcome:
+    """Neighbours, nearest first, and what was left out of them and why."""
+
+    neighbours: tuple[Neighbour, ...]
+    searched: str
+    same_patient: int = 0
+    duplicates: int = 0
+    nearest_too_far: float | None = None
+    index: str = ""
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+class ImageSearcher(Protocol):
+    """Search over image indexes.
+
+    Contract: images of the query's own patient or study, and copies of the query, are never among the neighbours;
+    nothing nearer than chance gives no neighbours.
+    """
+
+    def search(self, query: Picture, k: int, box: tuple[float, float, float, float] | None = None) -> NeighbourOutcome:
+        """At most `k` neighbours, nearest first; `box` (left, top, right, bottom as shares) compares a part only."""
+        ...
+
+
 class ArtifactStore(Protocol):
     """Files of one session, addressed by handle."""
 

@@ -62,11 +62,35 @@ class Settings(BaseSettings):
     api_key: SecretStr = Field(default=SecretStr(""), description="Key for the endpoint.")
     endpoint_timeout_s: float = Field(default=60.0, gt=0, description="Silence allowed from the endpoint.")
     answer_tokens: int = Field(default=2048, gt=0, description="Most tokens a served model may write at a time.")
+    context_tokens: int | None = Field(
+        default=None, gt=0, description="The model's context, where the endpoint does not tell it."
+    )
+    rate_limit_wait_s: float = Field(
+        default=30.0, ge=0, description="Longest wait in one turn for an endpoint that says when it takes requests again."
+    )
+    strategy: Literal[
+        "auto",
+        "plain",
+        "rationale_first",
+        "medprompt",
+        "ensemble_refinement",
+        "permutation_voting",
+        "option_logprobs",
+    ] = Field(default="auto", description="How a served model is asked for its answer; auto: chosen for each question.")
+    strategy_calls: int = Field(default=64, gt=0, description="Most calls of one strategy on one question.")
+    strategy_tokens: int = Field(default=400_000, gt=0, description="Most tokens, read and written, of the same.")
+    strategy_parallel: int = Field(default=4, gt=0, description="Calls of a strategy that may run side by side.")
+    ensemble_samples: int = Field(default=11, gt=0, description="Drafts of ensemble refinement.")
+    ensemble_refinements: int = Field(default=33, gt=0, description="Refined answers of ensemble refinement.")
+    examples: Path | None = Field(default=None, description="File of solved questions, for the strategy medprompt.")
     host: str = Field(default="127.0.0.1", description="Address the page listens on.")
     port: int = Field(default=7860, ge=1, le=65535)
     login: SecretStr = Field(default=SecretStr(""), description="USER:PASS; required off loopback.")
     indexes: tuple[str, ...] = Field(
         default=("starter",), description="Literature indexes searched in a conversation; yours come from 'index create'."
+    )
+    image_encoder: str = Field(
+        default="", description="Encoder of image indexes: a transformers folder, or URL#MODEL; empty: the one that ships."
     )
     strict: bool = Field(default=False, description="Drop sentences whose evidence check fails.")
     max_file_mb: int = Field(default=2048, gt=0, description="Largest single upload.")

@@ -49,6 +49,8 @@ class NewArtifact(Frozen):
     orientation: str | None = Field(default=None, description="Axis codes as read, for example LPS.")
     labels: tuple[str, ...] = Field(default=(), description="Masks: names of the structures present, for example L1.")
     of: str | None = Field(default=None, description="Handle of the image that this one belongs to.")
+    patient: str = Field(default="", description="Pseudonym: a keyed hash that tells one patient's files together.")
+    study: str = Field(default="", description="Pseudonym of the study.")
     synthetic: bool = Field(default=False, description="Generated: not a picture of a patient.")
     simulated: bool = Field(default=False, description="A real image that was changed on purpose.")
     made_by: str | None = Field(default=None, description="Id of the tool call that made it.")
@@ -209,12 +211,33 @@ class CallRecord(Frozen):
     warnings: tuple[str, ...] = ()
 
 
-class Usage(Frozen):
-    """What a turn cost at the model's endpoint, as the endpoint counted; zeros where nothing is generated or told."""
+class ModelUse(Frozen):
+    """What was asked of a served model. `estimated`: the endpoint did not tell all counts of tokens."""
 
-    model_calls: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool = False
+
+
+class StrategyUse(ModelUse):
+    """How the model was asked for its answer, why in this way, and what that alone took."""
+
+    name: str
+    why: str
+    votes: dict[str, float] = Field(default={}, description="By option: counts, or shares of probability.")
+    unparsed: int = Field(default=0, description="Replies that named no option.")
+    failed: int = Field(default=0, description="Calls without a reply.")
+    seed: int | None = None
+
+
+class Choice(Frozen):
+    """The option of a closed question that the model chose. The choice itself is not checked against evidence."""
+
+    letter: str
+    text: str
+    votes: dict[str, float] = Field(default={})
+    tied: tuple[str, ...] = ()
 
 
 class Provenance(Frozen):
@@ -225,10 +248,11 @@ class Provenance(Frozen):
     prompts: dict[str, str] = Field(default={}, description="Template name to hash.")
     tools: tuple[ToolProvenance, ...] = ()
     artifacts: dict[str, str] = Field(default={}, description="Handle to sha256.")
-    usage: Usage = Usage()
     started: datetime
     seconds: float
     version: str
+    model_use: ModelUse | None = Field(default=None, description="Of the whole turn, the strategy's part included.")
+    strategy: StrategyUse | None = None
 
 
 class Answer(Frozen):
@@ -237,6 +261,7 @@ class Answer(Frozen):
     sentences: tuple[Sentence, ...]
     abstained: bool = False
     why: str = ""
+    choice: Choice | None = None
     limits: tuple[str, ...] = ()
     tables: tuple[Table, ...] = Field(default=(), description="Row evidence are positions in Turn.evidence.")
     figures: tuple[str, ...] = Field(default=(), description="Handles of pictures to show.")

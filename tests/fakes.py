@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from core.ports import SearchFilters, SearchOutcome
+from core.ports import NeighbourOutcome, Picture, SearchFilters, SearchOutcome
 from core.types import Passage, ToolProvenance, ToolResult
 from tools.base import Accepts, Card, ToolContext, ToolSpec
 
@@ -98,3 +98,10 @@ def sleep_until_cancelled(params: ToyParams, context: ToolContext) -> str:
         context.check()
         time.sleep(0.01)
     return "slept"
+
+
+class NoImages:
+    """An image searcher of an installation without image indexes."""
+
+    def search(self, query: Picture, k: int, box: tuple[float, float, float, float] | None = None) -> NeighbourOutcome:
+        return NeighbourOutcome((), "0 pictures")

@@ -17,6 +17,7 @@ from PIL import Image
 
 from core.errors import ConsiliumError, FileError, TooLarge
 from core.ports import ArtifactStore
+from core.pseudonym import Pseudonyms
 from core.types import Artifact, NewArtifact
 from tools.ehr.fhir import add_fhir, looks_like_fhir
 from tools.imaging.archive import unpack
@@ -46,13 +47,18 @@ class Intake:
 @dataclass
 class _Batch:
     store: ArtifactStore
+    pseudonyms: Pseudonyms | None = None
     artifacts: list[Artifact] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
-def read_files(paths: Sequence[Path], store: ArtifactStore) -> Intake:
-    """Read files and folders into the store. Volumes come before masks, so that a mask finds its volume."""
-    batch = _Batch(store)
+def read_files(paths: Sequence[Path], store: ArtifactStore, pseudonyms: Pseudonyms | None = None) -> Intake:
+    """Read files and folders into the store. Volumes come before masks, so that a mask finds its volume.
+
+    With `pseudonyms`, images remember whose they are by keyed hashes, so that a patient's own images are never offered as
+    similar ones.
+    """
+    batch = _Batch(store, pseudonyms)
     files: list[Path] = []
     dicoms: list[Path] = []
     for path in paths:
@@ -64,7 +70,7 @@ def read_files(paths: Sequence[Path], store: ArtifactStore) -> Intake:
         elif path.is_dir() and not any(p.is_file() for p in path.rglob("*")):
             batch.problems.append(f"The folder {path.name!r} is empty.")
     if dicoms:
-        _attempt(batch, f"{len(dicoms)} DICOM file{'s' if len(dicoms) > 1 else ''}", lambda: _add_dicom(dicoms, store))
+        _attempt(batch, f"{len(dicoms)} DICOM file{'s' if len(dicoms) > 1 else ''}", lambda: _add_dicom(dicoms, batch))
     masks: list[tuple[Path, Volume]] = []
     for file in files:
         _attempt(batch, repr(file.name), lambda file=file: _read_one(file, batch, masks))  # type: ignore[misc]
@@ -159,22 +165,23 @@ def _add_zip(path: Path, batch: _Batch) -> None:
         paths = unpack(path, inside)
         if any(_safe_kind(file) == "zip" for file in paths):
             raise FileError("It holds another archive; unpack it first.")
-        taken = read_files(paths, batch.store)
+        taken = read_files(paths, batch.store, batch.pseudonyms)
     batch.artifacts += taken.artifacts
     batch.problems += [f"{path.name!r}, inside: {problem}" for problem in taken.problems[:5]]
     if not taken.artifacts and not taken.problems:
         raise FileError(f"It holds nothing that can be read. Allowed: {_ALLOWED}.")
 
 
-def _add_dicom(paths: list[Path], store: ArtifactStore) -> Artifact:
-    read = read_dicom(paths)
+def _add_dicom(paths: list[Path], batch: _Batch) -> Artifact:
+    read = read_dicom(paths, batch.pseudonyms)
     if isinstance(read, DicomFilm):
-        return _add_film(read, store)
-    return _add_series(read, store)
+        return _add_film(read, batch.store)
+    return _add_series(read, batch.store)
 
 
 def _add_series(read: DicomVolume, store: ArtifactStore) -> Artifact:
-    return _add_volume(read.volume, read.codes, read.modality, read.body_part, read.warnings, store)
+    whose = (read.patient, read.study)
+    return _add_volume(read.volume, read.codes, read.modality, read.body_part, read.warnings, store, whose)
 
 
 def _add_film(read: DicomFilm, store: ArtifactStore) -> Artifact:
@@ -191,6 +198,8 @@ def _add_film(read: DicomFilm, store: ArtifactStore) -> Artifact:
         view=read.view,
         shape=(rows, columns),
         spacing_mm=read.spacing_mm or (),
+        patient=read.patient,
+        study=read.study,
         warnings=read.warnings,
     )
     return store.add(buffer.getvalue(), new, ".png")
@@ -203,6 +212,7 @@ def _add_volume(
     body_part: str | None,
     warnings: tuple[str, ...],
     store: ArtifactStore,
+    whose: tuple[str, str] = ("", ""),
 ) -> Artifact:
     data = np.asarray(volume.data)
     if modality is None:
@@ -225,6 +235,8 @@ def _add_volume(
         shape=shape,
         spacing_mm=spacing,
         orientation=codes,
+        patient=whose[0],
+        study=whose[1],
         warnings=warnings,
     )
     return _store_volume(volume, new, store)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from core.errors import CallError
-from core.ports import Retriever
+from core.ports import ImageSearcher, Retriever
 from tools.base import Tool
 
 
@@ -44,12 +44,26 @@ class Registry:
         return self._tools[name]
 
 
-def standard_tools(retriever: Retriever) -> Registry:
+def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
     """Every tool that ships, in the order a person meets them."""
+    from tools.ehr.find_similar_patients import FindSimilarPatients
     from tools.ehr.predict_outcome import PredictOutcome
     from tools.ehr.read_record import ReadRecord
     from tools.imaging.fractures.tool import GradeFractures
+    from tools.imaging.healthivert.tool import SynthesizeHealthySpine
     from tools.imaging.show_image import ShowImage
+    from tools.imaging.similar import FindSimilarImages
     from tools.literature.search import SearchLiterature
 
-    return Registry([GradeFractures(), ShowImage(), SearchLiterature(retriever), ReadRecord(), PredictOutcome()])
+    return Registry(
+        [
+            GradeFractures(),
+            SynthesizeHealthySpine(),
+            ShowImage(),
+            SearchLiterature(retriever),
+            ReadRecord(),
+            PredictOutcome(),
+            FindSimilarPatients(),
+            FindSimilarImages(images),
+        ]
+    )

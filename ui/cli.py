@@ -45,8 +45,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_mcp(commands)
     _add_ask(commands)
     _add_fracture(commands)
+    _add_synth(commands)
     _add_vllm(commands)
     _add_index(commands)
+    _add_image_index(commands)
     _add_text(commands)
     _add_eval(commands)
     _add_ehr(commands)
@@ -85,6 +87,8 @@ def _add_ask(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     ask.add_argument("--sample", action="store_true", help="attach the sample case")
     ask.add_argument("--patient", metavar="ID", help="which patient of a record with several")
     ask.add_argument("--batch", metavar="F.jsonl", help='lines {"id", "text", "sample", "attach"}')
+    ask.add_argument("--strategy", metavar="NAME", help="how a served model is asked: auto, plain, permutation_voting, ...")
+    ask.add_argument("--examples", metavar="FILE", help="solved questions, for --strategy medprompt")
     ask.add_argument("--bundle", metavar="OUT.zip", help="also write the turn with everything needed to check it")
     _add_model(ask)
 
@@ -93,25 +97,36 @@ def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     fracture = commands.add_parser("fracture", help="vertebral heights and fracture grades")
     actions = fracture.add_subparsers(required=True, metavar="ACTION")
     grade = _command(actions, "grade", "grade every vertebra of a mask against its neighbours", module="fracture")
-    _add_masked_ct(grade)
-    grade.add_argument("--out", metavar="DIR", help="write report.json and figure.png here")
-    grade.add_argument("--keep-steps", action="store_true", help="also write endplates, loss maps and explanations")
+    _add_masked_ct(grade, required=False)
+    grade.add_argument("--out", metavar="DIR", help="write report.json, figures, a PDF page, DICOM SEG and SR here")
+    grade.add_argument(
+        "--keep-steps", action="store_true", help="also write endplates, loss maps, explanations and the synthesis"
+    )
     explain = _command(
         actions, "explain", "say which neighbours a grade rests on, and what changes without each", "fracture"
     )
     _add_masked_ct(explain)
     explain.add_argument("--level", metavar="L1", help="only this level")
     _add_fracture_evaluate(actions)
+    _add_fracture_train(actions)
 
 
-def _add_masked_ct(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ct", nargs="?", metavar="CT", help="CT volume (NIfTI); a mask alone is enough for heights")
-    parser.add_argument("--mask", required=True, metavar="SEG", help="vertebra labels on the CT's grid (NIfTI)")
+def _add_masked_ct(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument(
+        "ct", nargs="?", metavar="CT", help="CT volume (NIfTI, DICOM folder or zip); a mask alone is enough for heights"
+    )
+    parser.add_argument(
+        "--mask",
+        required=required,
+        metavar="SEG",
+        help="vertebra labels (NIfTI); grade makes them by TotalSegmentator when absent",
+    )
     parser.add_argument(
         "--numbering",
-        choices=("auto", "verse", "totalsegmentator"),
         default="auto",
-        help="which level a mask value means (default: told from the values)",
+        metavar="N",
+        help="which level a mask value means: verse, totalsegmentator, thoracolumbar, lumbar, lumbar-up, or pairs such as "
+        "20=L1,21=L2 (default: told from the values)",
     )
 
 
@@ -122,6 +137,41 @@ def _add_fracture_evaluate(actions: argparse._SubParsersAction[argparse.Argument
         "--simulated", type=int, metavar="N", help="N simulated fractures: of drawn spines, or of DIR's real ones"
     )
     evaluate.add_argument("--seed", type=int, default=1, metavar="S", help="of the simulation and the intervals")
+    evaluate.add_argument(
+        "--no-synthesis", action="store_true", help="leave the generator's rows out: masks alone, much quicker"
+    )
+    evaluate.add_argument(
+        "--weights", metavar="DIR", help="a generator written by `fracture train` instead of the shipped one"
+    )
+
+
+def _add_fracture_train(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    train = _command(actions, "train", "train the generator that paints vertebrae as they were", "fracture")
+    train.add_argument("--config", default="cpu", metavar="PRESET|YAML", help="cpu, gpu, tiny, or a file (default cpu)")
+    train.add_argument(
+        "--data", metavar="DIR", help="CT, masks and grades in the VerSe layout (default: drawn spines, sample CT)"
+    )
+    train.add_argument(
+        "--out", required=True, metavar="DIR", help="data, checkpoint and weights; an earlier run there goes on"
+    )
+    train.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
+    train.add_argument(
+        "--minutes", type=float, default=float("inf"), metavar="M", help="stop with a checkpoint after so long"
+    )
+
+
+def _add_synth(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    synth = commands.add_parser("synth", help="synthetic images, marked as such")
+    actions = synth.add_subparsers(required=True, metavar="WHAT")
+    healthy = _command(
+        actions, "healthy", "the spine of a CT as it may have been before it fractured", module="synth_healthy"
+    )
+    healthy.add_argument("ct", metavar="CT", help="CT volume (NIfTI)")
+    healthy.add_argument("--mask", required=True, metavar="SEG", help="vertebra labels on the CT's grid (NIfTI)")
+    healthy.add_argument("--numbering", choices=("auto", "verse", "totalsegmentator"), default="auto")
+    healthy.add_argument("--levels", nargs="+", metavar="L1", help="paint these (default: height loss of 20 %% or more)")
+    healthy.add_argument("--out", required=True, metavar="DIR", help="write CT, mask, picture and sidecar here")
+    healthy.add_argument("--weights", metavar="DIR", help="weights of `fracture train` instead of the shipped ones")
 
 
 def _add_vllm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -132,7 +182,10 @@ def _add_vllm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=int, default=8000, help="port (default 8000)")
     serve.add_argument("--context", type=int, help="longest context in tokens (default: the profile's)")
-    serve.add_argument("--dtype", default="auto", help="number format of the weights (default auto)")
+    serve.add_argument("--dtype", help="number format of the weights (default: the profile's)")
+    serve.add_argument("--images", type=int, help="most pictures in one request (default: the profile's)")
+    serve.add_argument("--tool-parser", metavar="NAME", help="vLLM's parser of native tool calls (default: the profile's)")
+    serve.add_argument("--chat-template", metavar="FILE", help="template instead of the model's own")
     serve.add_argument("--quantization", help="awq, gptq, fp8, bitsandbytes, ...")
     serve.add_argument("--tensor-parallel", type=int, default=1, metavar="N", help="GPUs that share each layer")
     serve.add_argument("--pipeline-parallel", type=int, default=1, metavar="N", help="groups of layers, one after another")
@@ -171,6 +224,42 @@ def _add_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     search.add_argument("--mode", choices=("hybrid", "bm25", "dense"), default="hybrid")
 
 
+def _add_image_index(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    index = commands.add_parser("image-index", help="image indexes: make, fill, search; train and run the encoder")
+    actions = index.add_subparsers(required=True, metavar="ACTION")
+    texts = {
+        "create": "make an empty index",
+        "add": "add a folder of images, with metadata.csv beside them if there is one",
+        "remove": "remove pictures by key",
+        "stats": "how much is in it, and whether it is whole",
+        "search": "neighbours of an image, or of words",
+        "embed": "write the vectors of a folder or .npz, one row per picture",
+        "train": "train the small encoder on a folder",
+    }
+    parsers = {action: _command(actions, action, text, module="image_index") for action, text in texts.items()}
+    for action, parser in parsers.items():
+        parser.set_defaults(action=action)
+        if action in ("embed", "train"):
+            parser.add_argument("folder", metavar="DIR", help="images, or a .npz in the MedMNIST layout")
+        else:
+            parser.add_argument("name", metavar="NAME", help="name of the index")
+        if action != "train":
+            parser.add_argument("--encoder", metavar="FOLDER|URL", help="another encoder (default: the one that ships)")
+    parsers["create"].add_argument("--force", action="store_true", help="empty it if it exists")
+    parsers["add"].add_argument("folder", metavar="DIR")
+    parsers["remove"].add_argument("keys", nargs="+", metavar="KEY")
+    search = parsers["search"]
+    search.add_argument("image", nargs="?", metavar="IMAGE")
+    search.add_argument("--text", metavar="WORDS", help="search by a description instead")
+    search.add_argument("--k", type=int, default=5, help="neighbours at most (default 5)")
+    search.add_argument("--box", type=float, nargs=4, metavar="SHARE", help="only this part: left top right bottom, 0 to 1")
+    parsers["embed"].add_argument("--out", required=True, metavar="E.npy")
+    train = parsers["train"]
+    train.add_argument("--out", required=True, metavar="FOLDER", help="weights and log; a stopped run goes on here")
+    train.add_argument("--config", metavar="C.json", help="recipe (default: the one of the shipped weights)")
+    train.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+
+
 def _add_text(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = commands.add_parser("text", help="checks on text")
     actions = text.add_subparsers(required=True, metavar="ACTION")
@@ -189,6 +278,7 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     retrieval.add_argument("--work", metavar="DIR", help="keep the indexes here, to score again without encoding")
     retrieval.add_argument("--sets", nargs="+", default=["medlars", "pubmedqa", "bioasq"], metavar="SET")
     retrieval.add_argument("--distractors", type=int, default=-1, metavar="N", help="BioASQ: other documents (default all)")
+    _add_eval_questions(actions)
     trust = _command(actions, "trust", "planted faults that the check of answers catches, faithful sentences that it flags")
     trust.set_defaults(package="evals")
     trust.add_argument("--seed", type=int, default=1, metavar="S")
@@ -197,8 +287,34 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     crashes.set_defaults(package="evals")
     crashes.add_argument("--rounds", type=int, default=50, metavar="N", help="kills (default 50)")
     crashes.add_argument("--seed", type=int, default=1, metavar="S")
+    images = _command(
+        actions, "images", "image encoders side by side: neighbours, linear probe, robustness", module="images.run"
+    )
+    images.set_defaults(package="evals")
+    images.add_argument("--data", required=True, metavar="DIR", help="a .npz in the MedMNIST layout, or its folder")
+    images.add_argument("--split", default="test", choices=("val", "test"), help="judged on (default test)")
+    images.add_argument("--encoders", nargs="*", default=[], metavar="FOLDER|URL", help="more encoders to compare")
+    operating = _command(actions, "operating-point", "a threshold for a sensitivity or specificity, judged on test pictures")
+    operating.set_defaults(package="evals", module="images.operating")
+    operating.add_argument(
+        "--data", required=True, metavar="DIR", help="a .npz in the MedMNIST layout, or a folder with one"
+    )
+    operating.add_argument("--sensitivity", type=float, metavar="SHARE", help="asked for on the validation pictures")
+    operating.add_argument("--specificity", type=float, metavar="SHARE")
+    operating.add_argument("--by", default="probe", choices=("probe", "knn"))
+    operating.add_argument("--encoder", metavar="FOLDER|URL")
+    concepts = _command(actions, "concepts", "the concept bottleneck beside a plain probe where a bystander misleads")
+    concepts.set_defaults(package="evals", module="images.confounded")
+    concepts.add_argument("--data", required=True, metavar="DIR", help="a .npz in the MedMNIST layout, or its folder")
+    concepts.add_argument(
+        "--topic", required=True, metavar="WORDS", help="what to look up concepts for, such as a disease on films"
+    )
+    concepts.add_argument("--indexes", nargs="*", metavar="NAME", help="literature indexes to propose concepts from")
+    concepts.add_argument("--split", default="test", choices=("val", "test"))
+    concepts.add_argument("--encoder", metavar="FOLDER|URL")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
     _add_service_evals(actions)
+    _add_invariance_eval(actions)
 
 
 def _add_service_evals(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -217,26 +333,71 @@ def _add_service_evals(actions: argparse._SubParsersAction[argparse.ArgumentPars
         parser.add_argument("--tokens", type=int, default=256, metavar="N", help="most tokens of an answer (default 256)")
 
 
+def _add_eval_questions(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    questions = _command(actions, "questions", "closed questions to a served model, with and without retrieved evidence")
+    questions.set_defaults(package="evals")
+    questions.add_argument("--data", required=True, metavar="FILE", help="questions in MIRAGE's layout, or JSON lines")
+    questions.add_argument("--sets", nargs="+", default=[], metavar="SET", help="only these sets of the file")
+    questions.add_argument("--limit", type=int, default=0, metavar="N", help="N questions of each set, drawn by --seed")
+    questions.add_argument("--tools", choices=("off", "on", "both"), default="both", help="without or with retrieval")
+    questions.add_argument("--k", type=int, default=8, help="passages for a question (default 8)")
+    questions.add_argument("--indexes", nargs="+", metavar="NAME", help="literature indexes (default: the setting)")
+    questions.add_argument("--strategy", metavar="NAME", help="auto, plain, permutation_voting, option_logprobs, ...")
+    questions.add_argument("--examples", metavar="FILE", help="solved questions for medprompt; never those of --data")
+    questions.add_argument("--seed", type=int, default=1, metavar="S", help="of the draw and the intervals")
+    questions.add_argument("--out", metavar="DIR", help="write rows.jsonl and summary.json here")
+    _add_model(questions)
+
+
+def _add_invariance_eval(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    invariance = _command(
+        actions, "fracture-invariance", "what must not change a height or a grade: turns, resampling, slices left out"
+    )
+    invariance.set_defaults(package="evals", module="fracture_invariance")
+    invariance.add_argument("folder", nargs="?", metavar="DIR", help="masks and CTs in the VerSe layout")
+    invariance.add_argument("--drawn", type=int, default=0, metavar="N", help="also N drawn spines")
+    invariance.add_argument("--mask-only", action="store_true", help="leave the CT out")
+    invariance.add_argument("--no-monotone", action="store_true", help="leave the growing compressions out")
+    invariance.add_argument("--seed", type=int, default=1, metavar="S")
+
+
 def _add_ehr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     ehr = commands.add_parser("ehr", help="prediction from health records")
     actions = ehr.add_subparsers(required=True, metavar="ACTION")
     importing = _ehr_action(actions, "import", "read a set and write it as MEDS Parquet")
     importing.add_argument("data", metavar="DIR")
     importing.add_argument("--out", required=True, metavar="F.parquet")
-    _ehr_action(actions, "tasks", "list the tasks")
+    tasks = _ehr_action(actions, "tasks", "list the tasks, or draft one from words")
+    tasks.add_argument("verb", nargs="?", choices=("draft",), help="make a task from words")
+    tasks.add_argument("words", nargs="?", metavar="WORDS", help='for example "a stay of more than a week"')
+    tasks.add_argument("--data", metavar="DIR", help="the set that the question is asked of")
+    tasks.add_argument("--out", metavar="T.yaml", help="where to write the task")
     training = _ehr_action(actions, "train", "train the default model of a task on a folder")
     training.add_argument("--out", required=True, metavar="DIR", help="where to write model.json and trees.txt")
     evaluating = _ehr_action(actions, "evaluate", "evaluate on patients the model has not seen")
+    evaluating.add_argument("--all-models", action="store_true", help="every model in one table (many minutes)")
     predicting = _ehr_action(actions, "predict", "the risk card of one patient")
     predicting.add_argument("record", metavar="RECORD", help="FHIR JSON, or RECORDID.txt of PhysioNet 2012")
     predicting.add_argument("--patient", metavar="ID", help="which patient of a record with several")
-    for action in (training, evaluating):
+    similar = _ehr_action(actions, "similar", "what became of stays like this patient's")
+    similar.add_argument("record", nargs="?", metavar="RECORD", help="FHIR JSON, or RECORDID.txt of PhysioNet 2012")
+    similar.add_argument("--patient", metavar="ID", help="which patient of a record with several")
+    similar.add_argument("--reference", metavar="F", help="groups of your own instead of the shipped ones")
+    similar.add_argument("--build", metavar="DIR", help="make groups from a set with stays in intensive care")
+    similar.add_argument("--out", metavar="F", help="where --build writes them")
+    making = _ehr_action(actions, "synthesize", "a synthetic cohort of a task's features, with a report")
+    making.add_argument("--rows", type=int, default=1000, metavar="N", help="how many to make (default 1000)")
+    making.add_argument("--weight", type=float, default=0.5, metavar="W", help="0: subgroups as they are, 1: all alike")
+    making.add_argument("--seed", type=int, default=0, metavar="S")
+    making.add_argument("--out", required=True, metavar="F.csv")
+    for action in (training, evaluating, making):
         action.add_argument("--data", required=True, metavar="DIR", help="the set, in its original layout or as Parquet")
-    for action in (training, evaluating, predicting):
+    for action in (training, evaluating, predicting, making):
         action.add_argument("--task", required=True, metavar="T", help="a task's name, or a YAML file")
     for action in (evaluating, predicting):
         action.add_argument("--weights", metavar="DIR", help="a model written by `ehr train` instead of the shipped one")
-    for action in (importing, training, evaluating):
+    for action in (importing, training, evaluating, making):
+        action.add_argument("--zone", default="UTC", help="time zone of times that name none (default UTC)")
         action.add_argument("--mapping", metavar="M.yaml", help="what the columns of a table mean")
 
 

@@ -59,7 +59,7 @@ class Handlers:
         owner = owner_of(token, request.username)
         rows = self._assistant.conversations(owner)
         status = self._assistant.model_status()
-        shown = render.model_html(status.model, status.reachable, status.detail, status.endpoint)
+        shown = render.model_html(status.model, status.reachable, status.detail, status.endpoint, status.table)
         changes = self._conversation(owner, rows[0].id if rows else "")
         ready: Changes = {
             part: gr.update(interactive=True) for part in (self._parts.new, self._parts.sample, self._parts.folder)

@@ -9,16 +9,19 @@ from html import escape
 
 from agent.events import Event, Notice, Queued, StepFinished, StepProgress, StepStarted, TextDelta
 from core.types import Answer, Artifact, CallRecord, Sentence, Table, Turn
+from ui.seam import Ability
 
 _MARKER = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")
 _DOUBTFUL = {"partly": "partly supported", "not_supported": "not supported", "contradicted": "contradicted"}
 _STATUS = {"done": "done", "refused": "refused", "failed": "failed", "timeout": "timed out", "cancelled": "stopped"}
 _TOOL_WORDS = {
     "grade_fractures": "Grading vertebrae",
+    "synthesize_healthy_spine": "Painting the spine as it was",
     "show_image": "Drawing the image",
     "search_literature": "Searching the literature",
     "read_record": "Reading the record",
     "predict_outcome": "Estimating the risk",
+    "find_similar_patients": "Looking for similar stays",
 }
 _OPEN_LIMITS = 2
 _KIND_WORDS = {"radiograph": "X-ray", "cine": "image series", "image": "picture"}
@@ -273,11 +276,21 @@ def _conversation_html(name: str, title: str, when: str, current: str) -> str:
     )
 
 
-def model_html(model: str, reachable: bool, detail: str, endpoint: str) -> str:
-    """Which model answers, and whether it can."""
+def model_html(model: str, reachable: bool, detail: str, endpoint: str, table: Sequence[Ability] = ()) -> str:
+    """Which model answers, whether it can, and what the preflight saw of it, folded."""
     state = "ready" if reachable else "not reachable"
     lines = "".join(f'<div class="quiet">{text(line)}</div>' for line in (endpoint, detail) if line)
     return (
         f'<div class="model {"up" if reachable else "down"}"><span class="dot" aria-hidden="true"></span>'
-        f"<strong>{text(model)}</strong> {state}{lines}</div>"
+        f"<strong>{text(model)}</strong> {state}{lines}{_abilities_html(table)}</div>"
     )
+
+
+def _abilities_html(table: Sequence[Ability]) -> str:
+    if not table:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{text(item.name)}</th><td>{"yes" if item.works else "no"}</td><td>{text(item.seen)}</td></tr>'
+        for item in table
+    )
+    return f'<details class="quiet"><summary>What it can do</summary><table>{rows}</table></details>'

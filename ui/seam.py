@@ -27,7 +27,7 @@ class ConversationRow(Protocol):
 
 
 class ModelState(Protocol):
-    """Which model answers, and whether it can."""
+    """Which model answers, whether it can, and what was seen of it."""
 
     @property
     def model(self) -> str: ...  # noqa: D102
@@ -39,7 +39,23 @@ class ModelState(Protocol):
     def reachable(self) -> bool: ...  # noqa: D102
 
     @property
+    def table(self) -> Sequence[Ability]: ...  # noqa: D102
+
+    @property
     def detail(self) -> str: ...  # noqa: D102
+
+
+class Ability(Protocol):
+    """One thing that was tried with a served model."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def works(self) -> bool: ...  # noqa: D102
+
+    @property
+    def seen(self) -> str: ...  # noqa: D102
 
 
 class Sample(Protocol):

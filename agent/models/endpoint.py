@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -19,10 +21,16 @@ CONNECT_S = 5.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the model is, and which."""
+    """Where the model is, and which.
+
+    `others` are served there too and were not asked for. `identity` tells one model from another under the same name: it
+    changes with the weights' place and the context, as far as the endpoint tells them.
+    """
 
     base_url: str
     model: str
+    others: tuple[str, ...] = ()
+    identity: str = ""
 
     @property
     def is_local(self) -> bool:
@@ -44,31 +52,42 @@ def find_endpoint(settings: Settings) -> Endpoint:
         try:
             reply = httpx.get(f"{base}/models", headers=headers, timeout=httpx.Timeout(10.0, connect=CONNECT_S))
             reply.raise_for_status()
-            names = [str(item["id"]) for item in reply.json()["data"]]
+            cards = {str(item["id"]): item for item in reply.json()["data"]}
         except httpx.TimeoutException as error:
             raise EndpointError(f"The model endpoint {base} did not answer within 10 s.") from error
         except httpx.HTTPStatusError as error:
             last = f"it answered {error.response.status_code} to GET {base}/models"
         except httpx.HTTPError as error:
             raise EndpointError(f"The model endpoint {base} cannot be reached: {error}.") from error
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             last = f"its answer to GET {base}/models is not the OpenAI protocol"
         else:
-            return Endpoint(base, _choose(base, names, settings.model_name))
+            model = _choose(base, list(cards), settings.model_name)
+            others = () if settings.model_name else tuple(name for name in cards if name != model)
+            return Endpoint(base, model, others, _identity(cards[model]))
     raise EndpointError(f"The model endpoint {settings.model} cannot be used: {last}.")
 
 
 def _choose(base: str, names: list[str], wanted: str) -> str:
-    served = ", ".join(names) or "none"
+    """The one that was asked for, else the first: vLLM lists the base model before its adapters."""
+    if not names:
+        raise EndpointError(f"The endpoint {base} serves no model.")
     if wanted and wanted not in names:
-        raise EndpointError(f"The endpoint {base} does not serve {wanted!r}. It serves: {served}.")
-    if not wanted and len(names) != 1:
-        raise EndpointError(f"The endpoint {base} serves {served}. Choose one with --model-name.")
+        raise EndpointError(f"The endpoint {base} does not serve {wanted!r}. It serves: {', '.join(names)}.")
     return wanted or names[0]
 
 
-def chat_model(endpoint: Endpoint, settings: Settings) -> ChatOpenAI:
-    """The chat model; no retries of its own, so that a fault is told at once."""
+def _identity(card: dict[str, object]) -> str:
+    """VLLM's card has the model's folder or name (`root`), its base (`parent`) and context; `created` is only the time."""
+    told = [str(card.get(name, "")) for name in ("id", "root", "parent", "max_model_len", "owned_by")]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+
+def chat_model(endpoint: Endpoint, settings: Settings, *, usage: bool = False) -> ChatOpenAI:
+    """The chat model; no retries of its own, so that a fault is told at once.
+
+    `usage` asks for the counts of tokens at the end of a stream, which some servers refuse.
+    """
     http = httpx.Client(
         transport=NotedTransport(), follow_redirects=True,
         timeout=httpx.Timeout(settings.endpoint_timeout_s, connect=CONNECT_S),
@@ -83,7 +102,7 @@ def chat_model(endpoint: Endpoint, settings: Settings) -> ChatOpenAI:
         max_completion_tokens=settings.answer_tokens,
         http_client=http,
         streaming=True,
-        stream_usage=True,
+        stream_usage=usage,
         temperature=0,
         use_responses_api=False,
     )
@@ -100,8 +119,20 @@ def explain(error: Exception, endpoint: str) -> EndpointError | None:
         return EndpointError(f"The model endpoint {endpoint} cannot be reached or broke off. {kept}")
     if isinstance(error, openai.RateLimitError):
         return EndpointError(f"The model endpoint {endpoint} refuses more requests now (429). {kept}")
+    if isinstance(error, openai.BadRequestError):
+        return EndpointError(f"{_refusal(error, endpoint)} {kept}")
     if isinstance(error, openai.APIStatusError):
         return EndpointError(f"The model endpoint {endpoint} answered {error.status_code}. {kept}")
     if isinstance(error, (openai.OpenAIError, ValueError, TypeError, KeyError, AttributeError)):
         return EndpointError(f"The model endpoint {endpoint} answered something that is not the protocol. {kept}")
     return None
+
+
+def _refusal(error: openai.BadRequestError, endpoint: str) -> str:
+    """Why a request was refused, where the endpoint's words tell it."""
+    words = " ".join(str(error.message).split())
+    if re.search(r"context length|maximum context|max_model_len|too many tokens|prompt is too long", words, re.IGNORECASE):
+        return f"The question does not fit into the context of the model at {endpoint}: {words[:200]}"
+    if re.search(r"image|multimodal|multi-modal|mm_", words, re.IGNORECASE):
+        return f"The model at {endpoint} refused the pictures: {words[:200]}"
+    return f"The model endpoint {endpoint} refused the request (400): {words[:200]}"

@@ -8,6 +8,7 @@ from a model with native calls.
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
@@ -22,8 +24,11 @@ from langgraph.constants import TAG_NOSTREAM
 from pydantic import ConfigDict
 
 import prompts
+from agent.strategies.parsing import without_thoughts
 from core.errors import EndpointError
 
+KEPT_CALLING = "The model kept calling tools without answering and was stopped. Ask again, or in other words."
+_FENCED = re.compile(r"\A\s*```\w*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
 _MAX_CALLS = 4
 _LONGEST_STRING, _LONGEST_LIST, _LARGEST_INTEGER = 200, 24, 9999
 _QUIETLY: RunnableConfig = {"tags": [TAG_NOSTREAM]}
@@ -53,11 +58,19 @@ class GuidedChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        calls = self._plan(messages)
+        calls, spent = self._plan(messages)
         if calls:
-            return ChatResult(generations=[ChatGeneration(message=AIMessage("", tool_calls=calls))])
+            message = AIMessage("", tool_calls=calls, usage_metadata=spent)
+            return ChatResult(generations=[ChatGeneration(message=message)])
         answer = self.model.invoke(_as_text(messages), _QUIETLY)
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(str(answer.text)))])
+        if answer.tool_calls and not answer.text:
+            raise EndpointError(KEPT_CALLING)
+        message = AIMessage(
+            str(answer.text),
+            response_metadata=answer.response_metadata,
+            usage_metadata=_together(spent, answer.usage_metadata),
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
         self,
@@ -66,34 +79,67 @@ class GuidedChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        calls = self._plan(messages)
+        calls, spent = self._plan(messages)
         if calls:
-            yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_calls=calls))
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_calls=calls, usage_metadata=spent))
             return
+        answer: AIMessageChunk | None = None
         for piece in self.model.stream(_as_text(messages), _QUIETLY):
-            told = AIMessageChunk(
-                content=str(piece.text),
-                response_metadata=piece.response_metadata,
-                usage_metadata=piece.usage_metadata if isinstance(piece, AIMessageChunk) else None,
-            )
+            if isinstance(piece, AIMessageChunk):
+                answer = piece if answer is None else answer + piece
+            told = AIMessageChunk(content=str(piece.text), response_metadata=piece.response_metadata)
             yield ChatGenerationChunk(message=told)
+        if answer is None:
+            return
+        if answer.tool_call_chunks and not answer.text:
+            raise EndpointError(KEPT_CALLING)
+        if used := _together(spent, answer.usage_metadata):
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=used))
 
-    def _plan(self, messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
-        """Ask for the next calls. Raises `EndpointError` when the endpoint does not keep to the schema."""
+    def _plan(self, messages: Sequence[BaseMessage]) -> tuple[list[dict[str, Any]], UsageMetadata | None]:
+        """Ask for the next calls, once more when the reply is no plan.
+
+        Raises:
+            EndpointError: the endpoint does not keep to the schema.
+        """
         if not self.tools:
-            return []
+            return [], None
         form = {"type": "json_schema", "json_schema": {"name": "plan", "schema": plan_schema(self.tools), "strict": True}}
         request = _as_text([*messages, HumanMessage(_instruction(self.tools, messages))])
-        # Sent as it is: the client library's own handling of a schema fails on replies that are cut short.
-        reply = self.model.invoke(request, _QUIETLY, extra_body={"response_format": form})
-        try:
-            planned = json.loads(str(reply.text))["calls"]
-            return [_call(item) for item in planned[:_MAX_CALLS]]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise EndpointError(
-                "The model's plan is not the JSON that was asked for: the endpoint keeps to no schema, or the plan did "
-                f"not fit into answer_tokens. It began: {str(reply.text)[:80]!r}."
-            ) from error
+        spent: UsageMetadata | None = None
+        for again in (False, True):
+            # Sent as it is: the client library's own handling of a schema fails on replies that are cut short.
+            reply = self.model.invoke(request, _QUIETLY, extra_body={"response_format": form})
+            spent = _together(spent, reply.usage_metadata)
+            try:
+                return read_plan(str(reply.text)), spent
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                if again:
+                    raise EndpointError(
+                        "The model's plan is not the JSON that was asked for: the endpoint keeps to no schema, or the plan "
+                        f"did not fit into answer_tokens. Asked twice, it began: {str(reply.text)[:80]!r}."
+                    ) from error
+                told = prompts.load("plan_again", fault=str(error)[:200]).text
+                request = _as_text([*request, AIMessage(str(reply.text)[:400] or "(nothing)"), HumanMessage(told)])
+        raise AssertionError("a plan is read or refused")
+
+
+def read_plan(text: str) -> list[dict[str, Any]]:
+    """The calls of a plan, also when it stands in a fenced block, after thoughts, or as a bare list.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is no plan.
+    """
+    bare = _FENCED.sub(r"\1", without_thoughts(text)).strip()
+    planned = json.loads(bare)
+    calls = planned if isinstance(planned, list) else planned["calls"]
+    if not isinstance(calls, list):
+        raise TypeError("calls must be a list")
+    return [_call(item) for item in calls[:_MAX_CALLS]]
+
+
+def _together(one: UsageMetadata | None, two: UsageMetadata | None) -> UsageMetadata | None:
+    return add_usage(one, two) if one is not None and two is not None else one or two
 
 
 def plan_schema(tools: Sequence[BaseTool]) -> dict[str, Any]:

@@ -1,28 +1,55 @@
-"""The connections of a running turn, so that a stop reaches the endpoint at once.
+"""The connections of a running turn: counted, cut by a stop, and patient with an endpoint that is busy.
 
 A blocking read cannot be told to stop from another thread, but its socket can be shut: the read ends, and the server sees
 its client leave and stops generating. The transport makes a new connection for every request and notes its socket
 with the turn that runs in this context.
+
+An endpoint that answers 429 or 503 and says when to come back (Retry-After) is asked again then, as long as the turn's
+budget of waiting lasts. Without that header, or past the budget, the answer goes on to the caller as it is.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpx
 
+_BUSY = (429, 503)
+
 
 class Lines:
-    """The open connections of one turn."""
+    """The open connections of one turn. `requests` counts what was sent to the model, `waited_s` the waiting."""
 
     def __init__(self) -> None:
+        self.requests = 0
+        self.waited_s = 0.0
+        self.on_wait: Callable[[float], None] = lambda seconds: None
+        self.patience_s = 0.0
         self._sockets: list[socket.socket] = []
         self._cut = False
+        self._stop = threading.Event()
         self._lock = threading.Lock()
+
+    def sent(self) -> None:
+        """A request goes out."""
+        with self._lock:
+            self.requests += 1
+
+    def wait(self, seconds: float) -> bool:
+        """Wait if the budget allows it; whether the request may be sent again."""
+        with self._lock:
+            if self._cut or self.waited_s + seconds > self.patience_s:
+                return False
+            self.waited_s += seconds
+        self.on_wait(seconds)
+        return not self._stop.wait(seconds)
 
     def note(self, connection: socket.socket) -> None:
         """A connection was opened; it is shut at once when the turn was already stopped."""
@@ -35,6 +62,7 @@ class Lines:
         """Shut every connection, now and later."""
         with self._lock:
             self._cut = True
+            self._stop.set()
             for connection in self._sockets:
                 _shut(connection)
 
@@ -45,6 +73,11 @@ def _shut(connection: socket.socket) -> None:
 
 
 _current: ContextVar[Lines | None] = ContextVar("lines", default=None)
+
+
+def current() -> Lines | None:
+    """The lines of the turn that runs in this context."""
+    return _current.get()
 
 
 @contextmanager
@@ -74,4 +107,27 @@ class NotedTransport(httpx.HTTPTransport):
                 lines.note(connection)
 
         request.extensions = {**request.extensions, "trace": trace}
-        return super().handle_request(request)
+        while True:
+            if lines is not None and request.method == "POST":
+                lines.sent()
+            response = super().handle_request(request)
+            seconds = retry_after(response)
+            if lines is None or seconds is None or not lines.wait(seconds):
+                return response
+            response.close()
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Seconds after which a busy endpoint wants to be asked again; None when it is not busy or does not say.
+
+    The header is a number of seconds or an HTTP date (RFC 9110, 10.2.3).
+    """
+    told = response.headers.get("Retry-After", "").strip()
+    if response.status_code not in _BUSY or not told:
+        return None
+    if re.fullmatch(r"\d+(?:\.\d+)?", told):
+        return float(told)
+    try:
+        return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None

@@ -56,6 +56,7 @@ class Preflight(Frozen):
     checked: float
     context: int | None
     checks: tuple[Check, ...]
+    identity: str = ""
 
     def works(self, name: str) -> bool:
         """Whether the named check passed."""
@@ -70,16 +71,17 @@ class Preflight(Frozen):
 
 
 def preflight(endpoint: Endpoint, key: str, cache: Path, *, fresh: bool = False) -> Preflight:
-    """Check an endpoint, or take what was seen within the last day."""
+    """Check an endpoint, or take what was seen within the last day of the same model behind it."""
     path = cache / f"{hashlib.sha256(f'{endpoint.base_url}|{endpoint.model}'.encode()).hexdigest()[:24]}.json"
-    if not fresh and (kept := _kept(path)) is not None:
+    if not fresh and (kept := _kept(path, endpoint.identity)) is not None:
         return kept
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     with httpx.Client(base_url=f"{endpoint.base_url}/", headers=headers, timeout=_TIMEOUT_S) as client:
         checks = tuple(_checked(name, check, client, endpoint.model) for name, check in _CHECKS.items())
         context = _context(client, endpoint.model)
     done = Preflight(
-        endpoint=endpoint.base_url, model=endpoint.model, checked=time.time(), context=context, checks=checks
+        endpoint=endpoint.base_url, model=endpoint.model, checked=time.time(), context=context, checks=checks,
+        identity=endpoint.identity,
     )  # fmt: skip
     if done.works("text"):  # an endpoint that could not even answer is asked again next time
         cache.mkdir(parents=True, exist_ok=True)
@@ -87,12 +89,13 @@ def preflight(endpoint: Endpoint, key: str, cache: Path, *, fresh: bool = False)
     return done
 
 
-def _kept(path: Path) -> Preflight | None:
+def _kept(path: Path, identity: str) -> Preflight | None:
     try:
         kept = Preflight.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError):
         return None
-    return kept if 0 <= time.time() - kept.checked < _KEPT_S else None
+    same = kept.identity == identity and {check.name for check in kept.checks} == set(_CHECKS)
+    return kept if same and 0 <= time.time() - kept.checked < _KEPT_S else None
 
 
 _Seen = tuple[bool, str]
@@ -179,6 +182,48 @@ def _vision(client: httpx.Client, model: str) -> _Seen:
     return True, f"took an image, answered {len(str(_ask(client, model, content)['content'] or ''))} characters"
 
 
+def _usage(client: httpx.Client, model: str) -> _Seen:
+    body = {
+        "model": model, "messages": [{"role": "user", "content": "Say: ready"}], "max_tokens": 4, "stream": True,
+        "stream_options": {"include_usage": True},
+    }  # fmt: skip
+    with client.stream("POST", "chat/completions", json=body) as reply:
+        reply.raise_for_status()
+        pieces = [json.loads(line[6:]) for line in reply.iter_lines() if line.startswith("data: {")]
+    told = [piece["usage"] for piece in pieces if piece.get("usage")]
+    return bool(told), f"{told[-1]['prompt_tokens']} tokens read" if told else "streams end without counts"
+
+
+def _logprobs(client: httpx.Client, model: str) -> _Seen:
+    body = {
+        "model": model, "messages": [{"role": "user", "content": "Say: ready"}], "max_tokens": 1, "temperature": 0,
+        "logprobs": True, "top_logprobs": 2,
+    }  # fmt: skip
+    reply = client.post("chat/completions", json=body)
+    reply.raise_for_status()
+    told = (reply.json()["choices"][0].get("logprobs") or {}).get("content") or [{}]
+    count = len(told[0].get("top_logprobs") or ())
+    return count > 0, f"{count} alternatives of a token"
+
+
+def _echo(client: httpx.Client, model: str) -> _Seen:
+    body = {"model": model, "prompt": "one two", "echo": True, "logprobs": 1, "max_tokens": 1, "temperature": 0}
+    reply = client.post("completions", json=body)
+    reply.raise_for_status()
+    told = reply.json()["choices"][0].get("logprobs") or {}
+    scored = [value for value in told.get("token_logprobs") or () if isinstance(value, (int, float))]
+    works = bool(scored) and len(told.get("text_offset") or ()) == len(told["token_logprobs"])
+    return works, f"{len(scored)} tokens of a prompt scored"
+
+
+def _count(client: httpx.Client, model: str) -> _Seen:
+    url = f"{str(client.base_url).rstrip('/').removesuffix('/v1')}/tokenize"
+    reply = client.post(url, json={"model": model, "messages": [{"role": "user", "content": "one two three"}]})
+    reply.raise_for_status()
+    count = reply.json()["count"]
+    return isinstance(count, int) and count > 0, f"{count} tokens counted"
+
+
 def _context(client: httpx.Client, model: str) -> int | None:
     try:
         served = client.get("models").json()["data"]
@@ -195,4 +240,8 @@ _CHECKS: dict[str, Callable[[httpx.Client, str], _Seen]] = {
     "parallel tool calls": _parallel,
     "JSON schema": _schema,
     "images": _vision,
+    "usage in streams": _usage,
+    "token counts": _count,
+    "log-probabilities": _logprobs,
+    "echoed log-probabilities": _echo,
 }

@@ -12,8 +12,10 @@ from typing import Literal, NamedTuple
 Attached = Literal["sample", "ct", "film", "record", "nothing"]
 GRADE = ("grade_fractures",)
 SHOW = ("show_image",)
+HEALTHY = ("synthesize_healthy_spine",)
 SEARCH = ("search_literature",)
 READ = ("read_record",)
+SIMILAR = ("find_similar_patients",)
 NONE: tuple[str, ...] = ()
 
 
@@ -24,6 +26,19 @@ class Phrasing(NamedTuple):
     expected: tuple[str, ...]
     attached: Attached = "sample"
 
+
+_HEALTHY = (
+    "Paint T11 of ct2 the way it was before the collapse",
+    "what would the spine look like without the fracture",
+    "show me a before and after picture of the broken vertebra",
+    "Can you synthesise how L1 looked before it broke?",
+    "I want the pseudo-healthy CT",
+    "restore the crushed body to its former height in a picture",
+    "generate a healthy version of the second scan",
+    "How did this vertebra look when it was intact?",
+    "inpaint T11 as healthy",
+    "make me a volume of this spine with the compression undone",
+)
 
 _GRADE = (
     "Has this person broken any of their vertebrae?",
@@ -163,11 +178,26 @@ _NONE = (
     Phrasing("How tall is the Eiffel tower?", NONE),
 )
 
+_SIMILAR = (
+    "What became of patients with similar values?",
+    "please look for patients resembling her",
+    "how did people like this patient fare",
+    "outcomes of comparable patients?",
+    "is there anybody in the cohort like this patient",
+    "how many similar stays ended in death",
+    "show similar patients",
+    "Find me stays similar to this one",
+    "what share of lookalike patients stayed longer than a week",
+    "Which fate did patients most like him meet?",
+)
+
 PHRASINGS: tuple[Phrasing, ...] = (
     *(Phrasing(text, GRADE) for text in _GRADE),
+    *(Phrasing(text, HEALTHY) for text in _HEALTHY),
     *(Phrasing(text, SHOW) for text in _SHOW),
     *(Phrasing(text, SEARCH) for text in _SEARCH),
     *(Phrasing(text, READ) for text in _READ),
+    *(Phrasing(text, SIMILAR) for text in _SIMILAR),
     *_SEVERAL,
     *_NONE,
 )

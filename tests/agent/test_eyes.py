@@ -5,14 +5,20 @@ import io
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import AnyMessage, HumanMessage
 from PIL import Image
 
 from agent.assemble import build_assistant
 from agent.events import Notice, TurnDone
-from agent.eyes import Eyes, choose
+from agent.eyes import Eyes, choose, with_pictures
+from agent.ledger import TurnRun
 from core.settings import load_settings
+from core.store import SessionStore
+from core.types import NewArtifact
 from tests.agent.openai_server import ALL, NO_NATIVE, Script, serving
 from tests.agent.situations import ATTACHED, CT, FILM, TWIN
+from tools.registry import Registry
+from tools.runtime import ToolRuntime
 
 HERE, ELSEWHERE = Eyes(2, 800_000, stays_here=True), Eyes(2, 800_000, stays_here=False)
 
@@ -34,6 +40,23 @@ def test_flat_images_stay_here() -> None:
     copied = FILM.model_copy(update={"handle": "image9", "of": "xray1", "made_by": "call-2"})
     drawn = FILM.model_copy(update={"handle": "image8", "of": "ct2", "made_by": "call-3"})
     assert choose("look", (FILM, copied, TWIN, drawn), ["image9", "image8"], ELSEWHERE) == [drawn, TWIN]
+
+
+def test_only_what_a_scanner_measured_leaves_this_machine() -> None:
+    ultrasound = CT.model_copy(update={"handle": "volume1", "modality": "US"})
+    unknown = CT.model_copy(update={"handle": "volume2", "modality": None})
+    drawn = FILM.model_copy(update={"handle": "image1", "of": "volume1", "made_by": "call-1"})
+    assert choose("look", (ultrasound, unknown, drawn, CT), ["image1"], ELSEWHERE) == [CT]
+
+
+def test_an_image_that_cannot_be_drawn_is_left_out_and_said(store: SessionStore) -> None:
+    run = TurnRun(store, ToolRuntime(Registry([])), lambda event: None, 8, {})
+    new = NewArtifact(kind="radiograph", title="film", media_type="image/png", modality="DX")
+    handle = store.add(b"no picture", new, ".png").handle
+    messages: list[AnyMessage] = [HumanMessage("What is here?")]
+    assert with_pictures(messages, run, HERE) == messages
+    assert len(run.warnings) == 1
+    assert f"{handle} was not shown" in run.warnings[0]
 
 
 @pytest.mark.usefixtures("home_with_index")
@@ -66,6 +89,10 @@ def test_a_model_without_images_gets_none(spine: list[Path]) -> None:
         conversation = assistant.new_conversation("me")
         assistant.attach("me", conversation, spine)
         list(assistant.ask("me", conversation, "What is at T12?"))
+        *_, last = assistant.ask("me", conversation, "And at L1?")
+    assert isinstance(last, TurnDone)
+    assert last.turn.answer is not None
+    assert any("reads no pictures" in limit for limit in last.turn.answer.limits)
     assert _parts(script.requests[0]) == []
 
 
@@ -81,5 +108,5 @@ def test_what_is_withheld_from_an_endpoint_elsewhere_is_said(
         assistant.attach("me", conversation, [*spine, tmp_path / "film.png"])
         events = list(assistant.ask("me", conversation, "What is here?"))
     assert isinstance(events[-1], TurnDone)
-    assert any(isinstance(event, Notice) and "not sent to the model" in event.text for event in events)
+    assert any(isinstance(event, Notice) and "image1: not sent to the model" in event.text for event in events)
     assert sum("image_url" in part for part in _parts(script.requests[0])) == 1

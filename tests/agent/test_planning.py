@@ -9,6 +9,7 @@ from agent.routing import Router
 from core.ports import SearchFilters, SearchOutcome
 from retrieval.encoders import MiniLM
 from tests.agent.situations import situation
+from tests.fakes import NoImages
 from tools.registry import standard_tools
 
 
@@ -19,7 +20,7 @@ class _NoSearch:
 
 @pytest.fixture(scope="module")
 def router() -> Router:
-    return Router(standard_tools(_NoSearch()), MiniLM())
+    return Router(standard_tools(_NoSearch(), NoImages()), MiniLM())
 
 
 GRADED = (

@@ -8,6 +8,7 @@ from core.ports import SearchFilters, SearchOutcome
 from retrieval.encoders import MiniLM
 from tests.agent.phrasings import BLIND, PHRASINGS, Phrasing
 from tests.agent.situations import situation
+from tests.fakes import NoImages
 from tools.registry import Registry, standard_tools
 
 
@@ -18,7 +19,7 @@ class _NoSearch:
 
 @pytest.fixture(scope="module")
 def registry() -> Registry:
-    return standard_tools(_NoSearch())
+    return standard_tools(_NoSearch(), NoImages())
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ from pydantic import BaseModel
 
 from core.ports import Retriever
 from core.store import SessionStore
-from tests.fakes import FixedRetriever
+from tests.fakes import FixedRetriever, NoImages
 from tools.base import Tool
 from tools.registry import standard_tools
 from tools.runtime import CallRequest, ToolRuntime
 
 RETRIEVER: Retriever = FixedRetriever()
-REGISTRY = standard_tools(RETRIEVER)
+REGISTRY = standard_tools(RETRIEVER, NoImages())
 every_tool = pytest.mark.parametrize("tool", list(REGISTRY), ids=REGISTRY.names())
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from agent.events import Event, Notice, StepFinished, StepProgress, StepStarted, TextDelta, TurnDone
+from agent.models.preflight import Check
 from core.errors import InputError
 from core.store import SessionStore
 from core.types import (
@@ -48,6 +49,7 @@ class Status:
     endpoint: str = ""
     reachable: bool = True
     detail: str = "Runs on this machine."
+    table: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 from agent.events import StepFinished, StepProgress, StepStarted, TextDelta
+from agent.models.preflight import Check
 from core.types import Sentence
 from tests.ui.fake_assistant import HOSTILE, NOW, finished
 from ui import render
@@ -31,7 +32,9 @@ def test_a_sentence_that_failed_its_check_looks_different_and_says_why() -> None
 def test_hostile_text_stays_text_everywhere() -> None:
     html = render.history_html([finished(HOSTILE, HOSTILE)], {"image1": "data:image/png;base64,AA"})
     html += render.conversations_html([(HOSTILE, HOSTILE, HOSTILE)], "") + render.problems_html([HOSTILE])
-    html += render.suggestions_html([HOSTILE]) + render.model_html(HOSTILE, False, HOSTILE, HOSTILE)
+    html += render.suggestions_html([HOSTILE]) + render.model_html(
+        HOSTILE, False, HOSTILE, HOSTILE, [Check(name=HOSTILE, works=True, seen=HOSTILE, seconds=0)]
+    )
     assert "<script" not in html
     assert "<img src=x" not in html
     assert not re.search(r"<[^>]*onerror='", html)
@@ -73,3 +76,14 @@ def test_an_abstention_gives_its_reason() -> None:
     html = render.turn_html(turn.model_copy(update={"answer": silent}), {})
     assert "Nothing was found in 95 documents." in html
     assert NOW is turn.started
+
+
+def test_what_the_model_can_do_is_a_table() -> None:
+    seen = [
+        Check(name="images", works=False, seen="400 At most 0 image(s)", seconds=0.1),
+        Check(name="text", works=True, seen="answered 5 characters", seconds=0.1),
+    ]
+    html = render.model_html("m", True, "native tool calls", "http://127.0.0.1:8000/v1", seen)
+    assert '<th scope="row">images</th><td>no</td><td>400 At most 0 image(s)</td>' in html
+    assert '<th scope="row">text</th><td>yes</td>' in html
+    assert "<table>" not in render.model_html("embedded", True, "", "")

@@ -76,7 +76,7 @@ def live(server: Server) -> Iterator[Server]:
 def endless(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that does not stop by itself within thousands of tokens."""
 
-    def long_winded(endpoint: Endpoint, chosen: Settings) -> ChatOpenAI:
-        return chat_model(endpoint, chosen).model_copy(update={"extra_body": {"min_tokens": 8000}})
+    def long_winded(endpoint: Endpoint, chosen: Settings, *, usage: bool = False) -> ChatOpenAI:
+        return chat_model(endpoint, chosen, usage=usage).model_copy(update={"extra_body": {"min_tokens": 8000}})
 
-    monkeypatch.setattr("agent.models.endpoint.chat_model", long_winded)
+    monkeypatch.setattr("agent.connecting.chat_model", long_winded)

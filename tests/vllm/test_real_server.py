@@ -102,8 +102,10 @@ def test_schema_bound_plans_become_tool_calls(live: Server, monkeypatch: pytest.
     print(f"{len(turn.calls)} tool calls: {[(call.name, call.status) for call in turn.calls]}; {turn.error}")
     assert turn.calls
     assert {call.name for call in turn.calls} <= names
-    assert turn.answer is None, "a plan that always names a call never comes to an answer"
-    assert any(words in turn.error for words in FAILS_IN_WORDS)
+    if len(turn.calls) >= settings(live).tool_calls_per_turn:
+        assert turn.answer is not None, "when its calls are used up it is offered none, and answers"
+    else:
+        assert any(words in turn.error for words in FAILS_IN_WORDS)
 
 
 def _names(assistant: Assistant) -> set[str]:

@@ -13,7 +13,7 @@ from tools.base import Accepts, Card, ToolContext, ToolSpec
 if TYPE_CHECKING:
     from tools.ehr.risk.card import RiskCard
 
-_METHOD = "LightGBM and logistic regression on counts, last values, ranges and trends; calibrated on held-out patients"
+_METHOD = "Boosting, logistic regression and a small network on counts, ranges and trends; calibrated on held-out patients"
 
 
 class PredictOutcomeParams(BaseModel):
@@ -58,13 +58,14 @@ SPEC = ToolSpec(
     ),
     accepts=(Accepts(parameter="record", kinds=("record",), allow_synthetic=True, described_as="a health record (FHIR)"),),
     card=Card(
-        method=_METHOD + ". Drivers are TreeSHAP and linear contributions: the model's sensitivity, not causes.",
+        method=_METHOD
+        + ". Drivers are TreeSHAP, linear and integrated-gradient contributions: the model's sensitivity, not causes.",
         trained_on=(
             "PhysioNet/CinC Challenge 2012, sets a and b: 8,000 stays of adults of at least 48 h in four ICU types of one "
             "hospital in the USA, 2001 to 2008 (Silva et al., Comput Cardiol 2012;39:245-248)."
         ),
         performance=(
-            "Cross-validated by patient: AUROC 0.876 (0.866 to 0.885) for icu_death, 0.760 (0.750 to 0.770) for los_over_7d."
+            "Cross-validated by patient: AUROC 0.879 (0.870 to 0.889) for icu_death, 0.761 (0.752 to 0.772) for los_over_7d."
         ),
         intended_use="Research, beside a clinician: a second look at the recorded first 48 h of a stay in intensive care.",
         known_failures=(
@@ -157,7 +158,33 @@ def _table(card: RiskCard, offset: int) -> tuple[Table, ...]:
         said = "; ".join(event.statement for event in driver.events) or "described with the patient"
         rows.append(TableRow(cells=(driver.variable, f"{driver.log_odds:+.2f}", said), evidence=cited))
     title = "What moved the estimate (log-odds; the model's sensitivity, not causes)"
-    return (Table(title=title, columns=("Variable", "Moved by", "Events"), rows=tuple(rows)),) if rows else ()
+    tables = (Table(title=title, columns=("Variable", "Moved by", "Events"), rows=tuple(rows)),) if rows else ()
+    return (*tables, *_sensitivity(card), *_fairness(card))
+
+
+def _sensitivity(card: RiskCard) -> tuple[Table, ...]:
+    rows = tuple(
+        TableRow(cells=(change.variable, f"{change.last:g} {change.unit}".strip(), f"{change.value:g} {change.unit}".strip(),
+                        f"{100 * change.probability:.1f} %"))
+        for change in card.changes
+    )  # fmt: skip
+    title = "Model sensitivity, not causal: had the last 24 h stood at another value that this patient had"
+    columns = ("Variable", "Last value", "Had it been", "Estimate then")
+    return (Table(title=title, columns=columns, rows=rows),) if rows else ()
+
+
+def _fairness(card: RiskCard) -> tuple[Table, ...]:
+    def pair(ends: tuple[float, float]) -> str:
+        return f"({ends[0]:.2f} to {ends[1]:.2f})"
+
+    rows = tuple(
+        TableRow(cells=(group.name, str(group.n), f"{group.auroc:.3f}", f"{group.oe:.2f} {pair(group.oe_ci)}",
+                        f"{group.true_positive_rate:.2f}", f"{group.false_positive_rate:.2f}"))
+        for group in card.fairness
+    )  # fmt: skip
+    columns = ("Group", "n", "AUROC", "Observed/expected (95 %)", "Flagged of those with it", "Flagged of those without")
+    title = "By subgroup, held out in training; flagged: the fifth of highest risk"
+    return (Table(title=title, columns=columns, rows=rows),) if rows and card.probability is not None else ()
 
 
 def _limits(card: RiskCard) -> tuple[str, ...]:

@@ -46,6 +46,16 @@ def loss_profile(kind: Kind, severity: float, place: NDArray[np.float64]) -> NDA
     return severity * np.clip(1 - np.abs(place - 0.5) / 0.5, 0, 1) ** 0.7
 
 
+RIMS = ((0.87, 0.95), (0.45, 0.55), (0.05, 0.13))
+"""Where Genant's six points lie, as a share of the depth from the back: inside the anterior rim, middle, posterior rim."""
+
+
+def rim_loss(kind: Kind, severity: float) -> Thirds:
+    """Loss where a reader puts the six points; the greatest of the three gives the true Genant grade."""
+    values = [float(loss_profile(kind, severity, np.linspace(a, b, 41)).mean()) for a, b in RIMS]
+    return values[0], values[1], values[2]
+
+
 def true_loss(kind: Kind, severity: float) -> Thirds:
     """Mean loss over the measured part of each third."""
     parts = ((2 / 3, 0.92), (1 / 3, 2 / 3), (0.08, 1 / 3))

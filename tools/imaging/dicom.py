@@ -1,11 +1,15 @@
-"""DICOM: a series as a volume in HU, a radiograph as a picture. Names and identifiers of the patient are never read out."""
+"""DICOM: a series as a volume in HU, a radiograph as a picture.
+
+Names and identifiers of the patient are never read out, only turned into pseudonyms where a key is given.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pydicom
@@ -13,13 +17,15 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_rescale
+from scipy import ndimage
 
 from core.errors import FileError, TooLarge
+from core.pseudonym import Pseudonyms
 from tools.imaging.nifti import MAX_VOXELS
 from tools.imaging.volume import Volume, to_ras
 
 _FILMS = ("CR", "DX", "MG", "RF", "XA", "PX", "IO")
-_TILT_DEGREES = 1.0
+_TILT_DEGREES, _MOST_TILT_DEGREES = 1.0, 30.0
 _GAP = 0.1
 """Slices may lie off their even spacing by this share of it."""
 
@@ -33,6 +39,8 @@ class DicomVolume:
     modality: str
     body_part: str | None
     warnings: tuple[str, ...]
+    patient: str = ""
+    study: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class DicomFilm:
     view: str | None
     spacing_mm: tuple[float, float] | None
     warnings: tuple[str, ...]
+    patient: str = ""
+    study: str = ""
 
 
 def is_dicom(path: Path) -> bool:
@@ -57,17 +67,30 @@ def is_dicom(path: Path) -> bool:
     return len(head) >= 8 and head[:2] in (b"\x02\x00", b"\x08\x00") and head[2:4] in (b"\x00\x00", b"\x05\x00", b"\x08\x00")
 
 
-def read_dicom(paths: Sequence[Path]) -> DicomVolume | DicomFilm:
-    """Read files of one study. Of several series the one with the most slices is taken, and said.
+def series_of(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The files of the series that `read_dicom` uses: the one with the most images."""
+    groups = _by_series(paths)
+    return tuple(path for path, _ in max(groups.values(), key=len)) if groups else ()
 
-    Raises:
-        FileError: nothing can be read, slices are missing, or the gantry is tilted.
-    """
-    headers = [_header(path) for path in paths]
+
+def _by_series(paths: Sequence[Path]) -> dict[str, list[tuple[Path, Dataset]]]:
     groups: dict[str, list[tuple[Path, Dataset]]] = {}
-    for path, header in zip(paths, headers, strict=True):
+    for path in paths:
+        header = _header(path)
         if "Rows" in header:
             groups.setdefault(str(header.get("SeriesInstanceUID", "")), []).append((path, header))
+    return groups
+
+
+def read_dicom(paths: Sequence[Path], pseudonyms: Pseudonyms | None = None) -> DicomVolume | DicomFilm:
+    """Read files of one study. Of several series the one with the most slices is taken, and said.
+
+    With `pseudonyms` the result tells patient and study by their keyed hashes.
+
+    Raises:
+        FileError: nothing can be read, or slices are missing.
+    """
+    groups = _by_series(paths)
     if not groups:
         raise FileError("The DICOM files hold no image: a series of slices or a radiograph is needed.")
     chosen = max(groups.values(), key=len)
@@ -78,13 +101,25 @@ def read_dicom(paths: Sequence[Path]) -> DicomVolume | DicomFilm:
     first = chosen[0][1]
     modality = str(first.get("Modality", "")) or "OT"
     frames = int(first.get("NumberOfFrames", 1) or 1)
+    patients = {str(header.get("PatientID", "")) for _, header in chosen}
+    if len(patients) > 1:
+        raise FileError(f"The series mixes files of {len(patients)} patients. Give one patient's files at a time.")
+    patient, study = _pseudonyms_of(first, pseudonyms)
     if len(chosen) == 1 and (modality in _FILMS or frames == 1):
-        return _film(chosen[0][0], modality, tuple(warnings))
+        return replace(_film(chosen[0][0], modality, tuple(warnings)), patient=patient, study=study)
     if frames > 1:
-        raise FileError(
-            f"A multi-frame {modality} of {frames} frames cannot be read yet; give the series as single slices or NIfTI."
-        )
-    return _series(chosen, modality, warnings)
+        if len(chosen) > 1:
+            warnings.append(f"{len(chosen)} multi-frame files were given; the first was used.")
+        return replace(_stacked(*_frames(chosen[0][0]), first, modality, warnings), patient=patient, study=study)
+    return replace(_series(chosen, modality, warnings), patient=patient, study=study)
+
+
+def _pseudonyms_of(header: Dataset, pseudonyms: Pseudonyms | None) -> tuple[str, str]:
+    if pseudonyms is None:
+        return "", ""
+    issuer, patient = str(header.get("IssuerOfPatientID", "")), str(header.get("PatientID", ""))
+    whose = pseudonyms.of(f"{issuer}|{patient}" if patient.strip() else "")
+    return whose, pseudonyms.of(str(header.get("StudyInstanceUID", "")))
 
 
 def _header(path: Path) -> Dataset:
@@ -122,11 +157,11 @@ def _series(chosen: list[tuple[Path, Dataset]], modality: str, warnings: list[st
     if len(keep) < 3:
         raise FileError(f"A volume needs at least 3 slices at different positions, got {len(keep)}.")
     step = _step(along[keep])
-    _check_tilt(positions[keep[0]], positions[keep[-1]], normal)
     rows, columns = int(first.Rows), int(first.Columns)
     if rows * columns * len(keep) > MAX_VOXELS:
         raise TooLarge(f"The series has {columns} x {rows} x {len(keep)} voxels; at most {MAX_VOXELS} are read.")
     data = np.stack([_slice(chosen[i][0], (rows, columns)) for i in keep], axis=-1)
+    data = _upright(data, np.array([positions[i] for i in keep]), (row, column), between, warnings)
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1], affine[:3, 2] = row * between[1], column * between[0], normal * step
     affine[:3, 3] = positions[keep[0]]
@@ -151,14 +186,95 @@ def _step(along: NDArray[np.float64]) -> float:
     return step
 
 
-def _check_tilt(first: NDArray[np.float64], last: NDArray[np.float64], normal: NDArray[np.float64]) -> None:
-    travel = last - first
+def _upright(
+    data: NDArray[np.int16],
+    positions: NDArray[np.float64],
+    directions: tuple[NDArray[np.float64], NDArray[np.float64]],
+    between: list[float],
+    warnings: list[str],
+) -> NDArray[np.int16]:
+    """Slices of a tilted gantry shifted within their planes until they lie straight above each other, and said.
+
+    Args:
+        data: (rows, columns, slices).
+        positions: of the slices' first pixels, LPS mm, shape (slices, 3).
+        directions: of rows and columns.
+        between: pixel spacing between rows and between columns.
+        warnings: gets a line when there was a tilt.
+    """
+    normal = np.cross(*directions)
+    travel = positions[-1] - positions[0]
     tilt = np.degrees(np.arccos(np.clip(abs(travel @ normal) / np.linalg.norm(travel), 0, 1)))
-    if tilt > _TILT_DEGREES:
+    if tilt <= _TILT_DEGREES:
+        return data
+    if tilt > _MOST_TILT_DEGREES:
         raise FileError(
-            f"The gantry was tilted by {tilt:.1f} degrees: slices are sheared against each other. "
+            f"The slices are sheared against each other by {tilt:.0f} degrees; at most {_MOST_TILT_DEGREES:.0f} are mended. "
             "Give a reconstruction without tilt."
         )
+    warnings.append(f"The gantry was tilted by {tilt:.1f} degrees: the slices were shifted back by interpolation.")
+    air = float(data.min())
+    straight = np.empty_like(data)
+    for number, position in enumerate(positions):
+        along_row, along_column = ((position - positions[0]) @ direction for direction in directions)
+        moved = (along_column / between[0], along_row / between[1])
+        straight[..., number] = np.round(ndimage.shift(data[..., number].astype(np.float32), moved, order=1, cval=air))
+    return straight
+
+
+def _frames(path: Path) -> tuple[NDArray[np.int16], list[NDArray[np.float64]], list[float], tuple[NDArray[np.float64], ...]]:
+    """Of a multi-frame image: frames (n, rows, columns) in HU, positions, pixel spacing, directions of rows and columns."""
+    dataset, pixels = _pixels(path)
+    try:
+        shared, each = dataset.SharedFunctionalGroupsSequence[0], dataset.PerFrameFunctionalGroupsSequence
+
+        def group(frame: Dataset, name: str) -> Dataset:
+            return cast(Dataset, (frame.get(name) or shared.get(name))[0])
+
+        positions = [np.array(group(f, "PlanePositionSequence").ImagePositionPatient, dtype=float) for f in each]
+        orientations = [np.array(group(f, "PlaneOrientationSequence").ImageOrientationPatient, dtype=float) for f in each]
+        between = [float(v) for v in group(each[0], "PixelMeasuresSequence").PixelSpacing]
+        scales = [
+            (float(scale.RescaleSlope), float(scale.RescaleIntercept))
+            for scale in (group(f, "PixelValueTransformationSequence") for f in each)
+        ]
+    except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
+        raise FileError(
+            "The multi-frame image does not say where its frames lie (functional groups of position, orientation, spacing "
+            "and rescale are needed); give the series as single slices or NIfTI."
+        ) from error
+    if any(np.abs(orientation - orientations[0]).max() > 1e-3 for orientation in orientations):
+        raise FileError("The frames lie at different angles: one stack of parallel slices is needed.")
+    values = np.stack([frame * slope + base for frame, (slope, base) in zip(pixels, scales, strict=True)])
+    hu = np.clip(np.round(values), -32768, 32767).astype(np.int16)
+    return hu, positions, between, (orientations[0][:3], orientations[0][3:])
+
+
+def _stacked(
+    frames: NDArray[np.int16],
+    positions: list[NDArray[np.float64]],
+    between: list[float],
+    directions: tuple[NDArray[np.float64], ...],
+    first: Dataset,
+    modality: str,
+    warnings: list[str],
+) -> DicomVolume:
+    row, column = directions
+    normal = np.cross(row, column)
+    along = np.array([position @ normal for position in positions])
+    order = np.argsort(along)
+    if len(order) < 3 or np.diff(along[order]).min() < 1e-3:
+        raise FileError("A volume needs at least 3 frames, each at a position of its own.")
+    step = _step(along[order])
+    data = _upright(
+        np.moveaxis(frames[order], 0, -1), np.array([positions[i] for i in order]), (row, column), between, warnings
+    )
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1], affine[:3, 2] = row * between[1], column * between[0], normal * step
+    affine[:3, 3] = positions[order[0]]
+    volume, codes = to_ras(np.swapaxes(data, 0, 1), np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
+    part = str(first.get("BodyPartExamined", "")).strip().upper() or None
+    return DicomVolume(volume, codes, modality, part, tuple(warnings))
 
 
 def _slice(path: Path, shape: tuple[int, int]) -> NDArray[np.int16]:

@@ -19,6 +19,12 @@ LEVELS: tuple[str, ...] = (
 )
 """Vertebrae from head to foot."""
 
+
+def place_of(level: str) -> float:
+    """Where a level lies from head to foot, in levels; a thirteenth thoracic vertebra lies half way between T12 and L1."""
+    return LEVELS.index("T12") + 0.5 if level == "T13" else float(LEVELS.index(level))
+
+
 VERSE: dict[int, str] = {**{i + 1: name for i, name in enumerate(LEVELS)}, 26: "S1", 28: "T13"}
 TOTALSEGMENTATOR: dict[int, str] = {
     26: "S1",
@@ -30,7 +36,7 @@ TOTALSEGMENTATOR: dict[int, str] = {
 
 def detect_scheme(ids: Collection[int]) -> Scheme:
     """TotalSegmentator when any value is above VerSe's range, else VerSe."""
-    return "totalsegmentator" if any(29 <= value <= 50 for value in ids) else "verse"
+    return "totalsegmentator" if any(value >= 29 for value in ids) else "verse"
 
 
 def level_names(ids: Collection[int], scheme: Scheme | None = None) -> dict[int, str]:

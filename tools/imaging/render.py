@@ -30,6 +30,7 @@ LETTERS: dict[Plane, tuple[str, str, str, str]] = {
 _COLOURS = ((230, 97, 1), (94, 160, 255), (253, 184, 99), (120, 200, 140), (200, 130, 220), (240, 220, 90))
 _LONG_SIDE = 640
 _INK = (235, 235, 235)
+_MARK = (255, 176, 60)
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,14 @@ def _annotate(image: Image.Image, caption: Caption, letters: tuple[str, str, str
     _write(draw, (6, 4), caption.window, "lt", 12)
     _write(draw, (6, 20), caption.position, "lt", 12)
     if caption.mark:
-        _write(draw, (width - 6, 4), caption.mark, "rt", 16, (255, 176, 60))
+        _write(draw, (width - 6, 4), caption.mark, "rt", 16, _MARK)
     if per_mm:
         _scale_bar(draw, width, height, per_mm)
+
+
+def write_mark(image: Image.Image, mark: str) -> None:
+    """Burn a mark such as SYNTHETIC into the upper right corner, in place."""
+    _write(ImageDraw.Draw(image), (image.width - 6, 4), mark, "rt", 16, _MARK)
 
 
 def _scale_bar(draw: ImageDraw.ImageDraw, width: int, height: int, per_mm: float) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tools.imaging.compression import Kind, loss_profile
+from tools.imaging.compression import Kind, rim_loss
 from tools.imaging.labels import LEVELS, VERSE
 from tools.imaging.vertebra_shape import Fracture, VertebraShape, occupancy, true_heights
 from tools.imaging.volume import Volume
@@ -38,6 +38,11 @@ class SpineTruth:
     after: Thirds
     kind: Kind | None = None
     severity: float = 0.0
+
+    @property
+    def genant_loss(self) -> float:
+        """The largest loss at the six points, from which Genant's grade follows."""
+        return max(rim_loss(self.kind, self.severity)) if self.kind else 0.0
 
     @property
     def rhlv(self) -> Thirds:
@@ -265,10 +270,10 @@ def _drawn(
 
 
 def random_fracture(rng: np.random.Generator, grade: int) -> Fracture:
-    """A fracture whose worst third falls in a Genant grade (1: 20-25 %, 2: 25-40 %, 3: 40-60 %), of a random kind."""
+    """A fracture whose loss at the six points falls in a Genant grade (1: 20-25 %, 2: 25-40 %, 3: 40-60 %), of any kind."""
     low, high = {1: (0.20, 0.25), 2: (0.25, 0.40), 3: (0.40, 0.60)}[grade]
     kinds: tuple[Kind, ...] = ("wedge", "biconcave", "crush")
     kind = kinds[int(rng.integers(3))]
     worst = float(rng.uniform(low, high))
-    share = max(float(loss_profile(kind, 1.0, np.linspace(a, b, 201)).mean()) for a, b in ((2 / 3, 0.92), (1 / 3, 2 / 3)))
+    share = max(rim_loss(kind, 1.0))
     return Fracture(kind, worst / share, float(rng.choice([1.0, 1.0, 0.5])))

@@ -39,7 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.question is None) == (arguments.batch is None):
         raise InputError("Give either a QUESTION or --batch F.jsonl, got both or neither.")
     batch = list(_read_batch(Path(arguments.batch))) if arguments.batch else []
-    settings = load_settings(model=arguments.model, model_name=arguments.model_name)
+    settings = load_settings(
+        model=arguments.model, model_name=arguments.model_name, strategy=arguments.strategy, examples=arguments.examples
+    )
     from agent.assemble import build_assistant
 
     with build_assistant(settings) as assistant:
@@ -128,6 +130,8 @@ def _print_turn(turn: Turn) -> None:
         print(turn.error)
     if turn.answer is None:
         return
+    if turn.answer.choice:
+        print(f"Choice: {turn.answer.choice.letter} ({turn.answer.choice.text})")
     for sentence in turn.answer.sentences:
         mark = "" if sentence.verdict in ("supported", "no_evidence_needed") else f"   ({sentence.verdict})"
         print(sentence.text + mark)
@@ -140,6 +144,11 @@ def _print_turn(turn: Turn) -> None:
         print(f"[{item.id}] {text}")
     for limit in turn.answer.limits:
         print(f"\nNote: {limit}")
+    provenance = turn.answer.provenance
+    if provenance and provenance.strategy and provenance.strategy.calls:
+        way = provenance.strategy
+        about = "about " if way.estimated else ""
+        print(f"\nAsked by {way.name}: {way.calls} calls, {about}{way.prompt_tokens + way.completion_tokens} tokens")
 
 
 def as_json(turn: Turn, store: SessionStore) -> dict[str, JsonValue]:
@@ -157,7 +166,11 @@ def as_json(turn: Turn, store: SessionStore) -> dict[str, JsonValue]:
             ],
             "abstained": answer.abstained if answer else True,
             "why": answer.why if answer else turn.error,
+            "choice": answer.choice.model_dump(mode="json") if answer and answer.choice else None,
         },
+        "limits": list(answer.limits) if answer else [],
+        "strategy": provenance.strategy.model_dump(mode="json") if provenance and provenance.strategy else None,
+        "model_use": provenance.model_use.model_dump(mode="json") if provenance and provenance.model_use else None,
         "evidence": [item.model_dump(mode="json") for item in turn.evidence],
         "tool_calls": [
             call.model_dump(mode="json", include={"name", "arguments", "status", "seconds"}) for call in turn.calls

@@ -37,10 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         for check in checks:
             mark = "ok  " if check.works else ("MISS" if check.needed else "-   ")
-            print(f"{mark}  {check.name:22} {check.seen}" + (f"   -> {check.command}" if check.command else ""))
+            print(f"{mark}  {check.name:30} {check.seen}" + (f"   -> {check.command}" if check.command else ""))
         print("\nSettings (flags, then CONSILIUM_* variables, then consilium.toml)")
         for name, value in _shown(settings).items():
-            print(f"      {name:22} {value}")
+            print(f"      {name:30} {value}")
     return 3 if missing else 0
 
 
@@ -82,6 +82,7 @@ def _tools_and_model(settings: Settings) -> list[Check]:
     with build_assistant(settings) as assistant:
         status = assistant.model_status()
         checks = [Check("model", status.reachable, f"{status.model}: {status.detail}")]
+        checks += [Check(f"model: {item.name}", item.works, item.seen, needed=False) for item in status.table]
         for tool in assistant.tools():
             absent = [need for need in tool.spec.requires if not need.present()]
             seen = "ready" if not absent else ", ".join(need.what for need in absent)

@@ -188,7 +188,7 @@ def extension(turn: Turn, conversation: str, ignored: tuple[str, ...]) -> ReplyE
 
 def usage_of(turn: Turn) -> TokenUsage:
     """The turn's tokens."""
-    used = turn.answer.provenance.usage if turn.answer and turn.answer.provenance else None
+    used = turn.answer.provenance.model_use if turn.answer and turn.answer.provenance else None
     if used is None:
         return TokenUsage()
     return TokenUsage(

@@ -51,8 +51,9 @@ class Metrics:
         self._turns.labels(_outcome(turn)).inc()
         if turn.answer is not None and turn.answer.provenance is not None:
             self._turn_s.observe(turn.answer.provenance.seconds)
-            self._tokens.labels("prompt").inc(turn.answer.provenance.usage.prompt_tokens)
-            self._tokens.labels("completion").inc(turn.answer.provenance.usage.completion_tokens)
+            if used := turn.answer.provenance.model_use:
+                self._tokens.labels("prompt").inc(used.prompt_tokens)
+                self._tokens.labels("completion").inc(used.completion_tokens)
         for call in turn.calls:
             # A model may call a tool that there is not by any words it likes.
             name = call.name if call.name in self._tools else "unknown"

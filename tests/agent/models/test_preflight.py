@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.models.endpoint import Endpoint
+from agent.models.endpoint import Endpoint, find_endpoint
 from agent.models.preflight import Preflight, preflight
-from tests.agent.openai_server import ALL, NO_NATIVE, Script, serving
+from core.settings import load_settings
+from tests.agent.openai_server import ALL, COUNTS, NO_NATIVE, SCORES, Script, serving
 
 
 def check(script: Script, cache: Path, *, fresh: bool = False) -> Preflight:
@@ -41,13 +42,39 @@ def test_what_was_seen_is_kept_for_a_day_and_asked_anew_on_request(tmp_path: Pat
         endpoint = Endpoint(url, "scripted")
         first = preflight(endpoint, "", tmp_path)
         assert preflight(endpoint, "", tmp_path) == first
-        assert len(script.checks) == 6
+        assert len(script.checks) == 10
         preflight(endpoint, "", tmp_path, fresh=True)
-        assert len(script.checks) == 12
+        assert len(script.checks) == 20
         (kept,) = tmp_path.iterdir()
         kept.write_text("{broken")
         preflight(endpoint, "", tmp_path)
-        assert len(script.checks) == 18
+        assert len(script.checks) == 30
+
+
+def test_another_model_behind_the_same_name_is_checked_anew(tmp_path: Path) -> None:
+    script = Script([""], card={"root": "/models/one", "max_model_len": 4096, "created": 1})
+    with serving(script) as url:
+        settings = load_settings(model=url)
+        first = preflight(find_endpoint(settings), "", tmp_path)
+        script.card = {**script.card, "created": 2}
+        assert preflight(find_endpoint(settings), "", tmp_path) == first, "the time of asking is no difference"
+        script.card = {"root": "/models/two", "max_model_len": 8192}
+        script.can = NO_NATIVE
+        second = preflight(find_endpoint(settings), "", tmp_path)
+    assert (first.context, first.planner) == (4096, "native")
+    assert (second.context, second.planner) == (8192, "guided")
+
+
+@pytest.mark.parametrize(
+    ("can", "missing"),
+    [
+        (ALL | SCORES | COUNTS, ()),
+        (ALL, ("usage in streams", "token counts", "log-probabilities", "echoed log-probabilities")),
+    ],
+)
+def test_scores_and_counts_are_seen_as_they_are(can: frozenset[str], missing: tuple[str, ...], tmp_path: Path) -> None:
+    seen = check(Script([""], can=can), tmp_path)
+    assert tuple(item.name for item in seen.checks if not item.works) == missing
 
 
 def test_an_endpoint_that_cannot_answer_is_not_remembered(tmp_path: Path) -> None:

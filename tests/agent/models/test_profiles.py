@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from agent.models.profiles import Machine, profile_of, profiles, serve_command
+from agent.models.profiles import (
+    Machine,
+    check_machine,
+    cluster_commands,
+    profile_of,
+    profiles,
+    serve_command,
+)
+from core.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -14,9 +22,19 @@ from agent.models.profiles import Machine, profile_of, profiles, serve_command
         ("Qwen/Qwen2.5-VL-7B-Instruct", "qwen-vl"),
         ("Qwen/Qwen3-8B", "qwen-text"),
         ("meta-llama/Llama-3.2-11B-Vision-Instruct", "llama-3.2-vision"),
-        ("meta-llama/Llama-4-Scout-17B-16E-Instruct", "llama-vision"),
+        ("meta-llama/Llama-4-Scout-17B-16E-Instruct", "llama-4"),
+        ("google/medgemma-1.5-4b-it", "medgemma"),
+        ("google/gemma-4-12b-it", "gemma-4"),
+        ("Qwen/Qwen3-VL-8B-Instruct", "qwen3-vl"),
+        ("Qwen/Qwen-VL-Chat", "qwen-vl-1"),
+        ("lingshu-medical-mllm/Lingshu-7B", "qwen-vl"),
+        ("llava-hf/llava-v1.6-mistral-7b-hf", "llava-hf"),
+        ("General-Medical-AI/GMAI-VL", "gmai-vl"),
+        ("MBZUAI/BiMediX2-8B", "llava-original"),
+        ("mistralai/Mistral-Small-3.2-24B-Instruct-2506", "mistral-vision"),
+        ("meta-llama/Llama-3.1-8B-Instruct", "llama-text"),
         ("OpenGVLab/InternVL3-8B", "internvl"),
-        ("microsoft/llava-rad", "llava"),
+        ("microsoft/llava-rad", "llava-original"),
         ("/models/of-our-own", "any"),
     ],
 )
@@ -50,6 +68,29 @@ def test_a_large_model_is_spread_over_gpus_and_nodes() -> None:
         ("--quantization", "fp8"), ("--max-model-len", "1000"),
     ):  # fmt: skip
         assert command[command.index(flag) + 1] == value
+
+
+def test_flags_weigh_more_than_the_profile() -> None:
+    machine = Machine(dtype="float16", images=2, tool_parser="pythonic", chat_template="t.jinja")
+    command = serve_command("google/medgemma-4b-it", profile_of("medgemma"), machine)
+    for flag, value in (("--dtype", "float16"), ("--tool-call-parser", "pythonic"), ("--chat-template", "t.jinja")):
+        assert command[command.index(flag) + 1] == value
+    assert json.loads(command[command.index("--limit-mm-per-prompt") + 1])["image"] == 2
+
+
+def test_every_profile_leaves_room_for_its_pictures_and_the_answer() -> None:
+    for profile in profiles():
+        assert profile.image_tokens * min(profile.images, 1) < profile.context, profile.name
+
+
+def test_one_machine_needs_no_ray() -> None:
+    assert cluster_commands(Machine()) == []
+
+
+@pytest.mark.parametrize("machine", [Machine(nodes=0), Machine(tensor_parallel=3, nodes=2)])
+def test_gpus_that_do_not_divide_are_refused(machine: Machine) -> None:
+    with pytest.raises(InputError):
+        check_machine(profile_of("m"), machine)
 
 
 def test_a_name_with_shell_characters_stays_one_argument() -> None:

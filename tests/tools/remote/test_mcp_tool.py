@@ -18,7 +18,7 @@ from core.errors import SettingError
 from core.settings import RemoteServer, load_settings
 from core.store import SessionStore
 from core.types import NewArtifact, Passage
-from tests.fakes import FixedRetriever
+from tests.fakes import FixedRetriever, NoImages
 from tools.registry import Registry, standard_tools
 from tools.remote.mcp_tool import McpTool, tools_of
 from tools.runtime import CallRequest, ToolRuntime
@@ -160,7 +160,7 @@ def test_only_what_the_site_lets_through_and_no_name_twice(over_http: RemoteServ
 def test_a_server_that_is_away_does_not_stop_the_start(server: RemoteServer, tmp_path: Path) -> None:
     with build_assistant(load_settings(home=tmp_path, mcp_servers=(server,))) as assistant:
         names = {tool.spec.name for tool in assistant.tools()}
-    assert names == set(standard_tools(FixedRetriever()).names())
+    assert names == set(standard_tools(FixedRetriever(), NoImages()).names())
 
 
 def test_settings_name_one_way_to_a_server() -> None:

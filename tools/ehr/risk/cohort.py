@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +35,25 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Stay:
+    """One stay: who, from when to when (naive UTC), whether they died in hospital, the unit's type as in PhysioNet 2012."""
+
+    person: int
+    start: datetime
+    end: datetime | None
+    died: bool | None
+    unit: int | None = None
+    days_in_hospital: float | None = None
+
+
+@dataclass(frozen=True)
 class Cohort:
-    """A set as read: `source` names the reader."""
+    """A set as read: `source` names the reader. `stays` are stays in intensive care, of sets of whole records."""
 
     source: str
     events: Events
     rows: Rows
+    stays: tuple[Stay, ...] = ()
 
 
 def make_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,20 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import FileError, InputError
+from tools.ehr.readers.sets import read_set
+from tools.ehr.readers.stays import icu_stays
 from tools.ehr.risk.cohort import Cohort, Rows
 from tools.ehr.risk.events import Events
 from tools.ehr.risk.features import Table, stay_features
 from tools.ehr.risk.hourly import hourly_features
 from tools.ehr.risk.physionet import is_2012, is_2019, read_2012, read_2019
-from tools.ehr.risk.tables import Mapping, load_mapping, read_meds, read_table, shipped_mappings
+from tools.ehr.risk.tables import Mapping, load_mapping, read_table, shipped_mappings
 from tools.ehr.risk.tasks import Task, labelled
 
+_WHOLE_SETS = ("omop", "mimic", "eicu", "meds", "fhir")
+"""Sets of whole records, in which stays in intensive care have to be found."""
 
-def read_folder(folder: Path, mapping: Path | None = None) -> Cohort:
-    """Read whatever the folder holds: PhysioNet 2012 or 2019, a mapped table, or MEDS.
+
+def read_folder(folder: Path, mapping: Path | None = None, zone: str = "UTC") -> Cohort:
+    """Read whatever the folder holds: PhysioNet 2012 or 2019, a mapped table, OMOP, MIMIC, eICU, MEDS or FHIR.
+
+    `zone` is the time zone of times that name none.
 
     Raises:
         FileError: it holds none of them.
+        InputError: there is no such time zone.
     """
     if not folder.exists():
         raise FileError(f"{folder.name!r} is not there.")
@@ -35,9 +44,11 @@ def read_folder(folder: Path, mapping: Path | None = None) -> Cohort:
     table = _known_table(folder)
     if table is not None:
         return read_table(folder, table)
-    if folder.suffix == ".parquet" or any(folder.rglob("*.parquet")):
-        return read_meds(folder)
-    known = "set-x/*.txt, *.psv, MEDS Parquet, or " + ", ".join(m.file for m in shipped_mappings())
+    found = read_set(folder, zone)
+    if found is not None:
+        return found
+    known = "set-x/*.txt, *.psv, OMOP, MIMIC or eICU tables, MEDS Parquet, FHIR JSON, "
+    known += ", ".join(m.file for m in shipped_mappings())
     raise FileError(f"{folder.name!r} holds none of the layouts that are known: {known}. A mapping file reads other tables.")
 
 
@@ -79,23 +90,26 @@ class Sample:
     age: NDArray[np.float64]
 
 
-def sample(task: Task, cohort: Cohort) -> Sample:
-    """Label the rows and build their features.
+def sample(task: Task, cohort: Cohort, wanted: Sequence[str] = ()) -> Sample:
+    """Label the rows and build their features. Rare flags are left out, but for the `wanted` ones (a trained model's).
 
     Raises:
         InputError: the set has no outcomes for the task, or no rows are left.
     """
+    if task.source == "physionet2012" and cohort.source in _WHOLE_SETS:
+        cohort = icu_stays(cohort)
     part = labelled(task, cohort)
     if not len(part.rows):
         raise InputError(f"{task.name}: no patient of this set fits the task ({task.cohort}) and has a known outcome.")
     table = features_for(task, cohort.events, part.rows)
-    return Sample(task, cohort, part.rows, _drop_rare(table), part.y, age_of(cohort.events, part.rows))
+    return Sample(task, cohort, part.rows, _drop_rare(table, frozenset(wanted)), part.y, age_of(cohort.events, part.rows))
 
 
-def _drop_rare(table: Table, least: int = 40) -> Table:
+def _drop_rare(table: Table, wanted: frozenset[str], least: int = 40) -> Table:
     """Without flags that fewer than `least` rows have; a small set keeps all, for the model aligns by name."""
     if len(table.x) < 2000:
         return table
     there = np.isfinite(table.x) & (table.x != 0)
-    keep = np.flatnonzero(there.sum(axis=0) >= least)
+    common = there.sum(axis=0) >= least
+    keep = np.flatnonzero(common | np.array([name in wanted for name in table.names]))
     return Table(table.x[:, keep], tuple(table.names[i] for i in keep), tuple(table.codes[i] for i in keep))

@@ -13,6 +13,7 @@ from core.errors import InputError
 from tools.ehr.risk.calibrate import fit, sigmoid
 from tools.ehr.risk.datasets import Sample
 from tools.ehr.risk.features import Table
+from tools.ehr.risk.fingerprint import marks_of
 from tools.ehr.risk.metrics import Scores, score
 from tools.ehr.risk.model import Model, fit_linear, fit_trees, folds_of, load_model, train
 from tools.ehr.risk.population import refusals
@@ -56,7 +57,7 @@ def evaluate(sample: Sample, model: Model | None) -> Evaluation:
     """
     name = sample.task.name
     if model is not None:
-        fresh = ~model.trained_on(sample.rows.patient)
+        fresh = ~_known(model, sample)
         if len(np.unique(sample.rows.patient[fresh])) >= MIN_FRESH:
             scores = _scored(sample, predict(model, sample.table, sample.age), fresh)
             left = int((~fresh).sum())
@@ -70,6 +71,12 @@ def evaluate(sample: Sample, model: Model | None) -> Evaluation:
     if model is not None:
         note += ", because the shipped model was trained on these patients"
     return Evaluation(_scored(sample, predict(refit, sample.table, sample.age), held), note)
+
+
+def _known(model: Model, sample: Sample) -> NDArray[np.bool_]:
+    """Rows of people of whom any record was in training, shape (rows,)."""
+    seen = model.trained_on(marks_of(sample.cohort.events, sample.rows.subject))
+    return np.asarray(np.isin(sample.rows.patient, sample.rows.patient[seen]))
 
 
 def held_out(patient: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -116,7 +123,7 @@ def compare(sample: Sample) -> dict[str, Scores]:
     return out
 
 
-_BASELINE = Recipe(rounds=150, leaves=31, rate=0.05, columns=1.0, min_leaf=20)
+_BASELINE = Recipe(rounds=150, leaves=31, rate=0.05, columns=1.0, min_leaf=20, random_splits=False)
 
 
 def _boosted(sample: Sample, columns: list[int], here: NDArray[np.bool_]) -> Array:

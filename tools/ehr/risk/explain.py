@@ -1,6 +1,7 @@
 """What drove an estimate, as events: contributions per variable, and the rows of the record behind them.
 
 Boosting: path-dependent TreeSHAP (Lundberg et al., Nat Mach Intell 2020). Logistic part: weight times standardised value.
+Network: integrated gradients.
 Both are in log-odds before calibration; the contributions of features are summed over the variables that they read.
 """
 
@@ -34,7 +35,8 @@ def contributions(model: Model, table: Table) -> NDArray[np.float64]:
     parts = z * np.array(linear.weights)
     own = parts[:, :width].copy()
     own[:, linear.flags] += parts[:, width:]
-    return np.asarray((1 - meta.mix) * trees + meta.mix * own)
+    out = meta.shares[0] * trees + meta.shares[1] * own
+    return np.asarray(out if model.network is None else out + meta.shares[2] * model.network.contributions(x))
 
 
 def drivers(model: Model, table: Table, events: Events, most: int = 6) -> list[Driver]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tools.ehr.risk.cohort import Rows
 from tools.ehr.risk.events import Events
+from tools.ehr.risk.windows import LATE, organ_steps, windowed
 
 SERIES = ("count", "first", "last", "min", "max", "mean", "sd", "slope", "late_mean", "hours_since", "sum")
 """Per code with times. slope: least squares per hour; late_mean: the last half of the window; hours_since: to the moment."""
@@ -49,7 +50,7 @@ class Table:
         for index, name in enumerate(names):
             if name in place:
                 out[:, index] = self.x[:, place[name]]
-            elif name.endswith(("|count", "|present")):
+            elif name.endswith(("|count", "|present", "|count12", "|steps")):
                 out[:, index] = 0
         return out
 
@@ -87,7 +88,17 @@ def _columns(events: Events, rows: Rows, hours: float) -> Table:
     key = place[keep] * width + events.code[keep]
     order = np.lexsort((-np.nan_to_num(before[keep], nan=hours), key))
     groups = _Groups(key[order], events.value[keep][order], before[keep][order], hours)
-    return _assemble(groups, events.vocabulary, len(known), np.searchsorted(known, rows.subject))
+    columns, codes = _assemble(groups, events.vocabulary, len(known))
+    if hours > LATE:  # parts of a shorter window would say nothing new
+        parts, reads = windowed(events, place, before, len(known), hours)
+        columns |= parts
+        codes |= {name: MERGED.get(read[0], read) for name, read in reads.items()}
+        steps, reads = organ_steps(columns)
+        columns |= steps
+        codes |= reads
+    _add_ratios(columns, codes)
+    x = np.column_stack(list(columns.values()) or [np.zeros((len(known), 0))]).astype(np.float32)
+    return Table(x[np.searchsorted(known, rows.subject)], tuple(columns), tuple(codes.values()))
 
 
 class _Groups:
@@ -135,7 +146,9 @@ class _Groups:
         }
 
 
-def _assemble(groups: _Groups, vocabulary: Sequence[str], subjects: int, order: NDArray[np.intp]) -> Table:
+def _assemble(
+    groups: _Groups, vocabulary: Sequence[str], subjects: int
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, tuple[str, ...]]]:
     width = len(vocabulary)
     row, code = groups.keys // width, groups.keys % width
     numbers = groups.statistics()
@@ -154,9 +167,7 @@ def _assemble(groups: _Groups, vocabulary: Sequence[str], subjects: int, order: 
             column[row[mine]] = numbers["count" if kind == "present" else kind][mine]
             columns[f"{name}|{kind}"] = column
             codes[f"{name}|{kind}"] = MERGED.get(name, (name,))
-    _add_ratios(columns, codes)
-    x = np.column_stack(list(columns.values()) or [np.zeros((subjects, 0))]).astype(np.float32)
-    return Table(x[order], tuple(columns), tuple(codes.values()))
+    return columns, codes
 
 
 def _add_ratios(columns: dict[str, NDArray[np.float64]], codes: dict[str, tuple[str, ...]]) -> None:

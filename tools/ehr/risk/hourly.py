@@ -1,4 +1,4 @@
-"""Features at every hour of a stay: last value, its age, count, range so far, change over a window. Causal by construction.
+"""Features at every hour of a stay: last value, its age, count, range so far, mean and change over windows. Causal.
 
 Each row reads only events at or before its own moment; values are carried forward within a subject.
 """
@@ -15,6 +15,7 @@ from tools.ehr.risk.events import Events
 from tools.ehr.risk.features import Table
 
 _CLOCK = "hours in intensive care"
+_RATIOS = {"HR/Systolic": ("HR", "SysABP"), "BUN/Creatinine": ("BUN", "Creatinine"), "SaO2/FiO2": ("SaO2", "FiO2")}
 
 
 def hourly_features(events: Events, rows: Rows, hours: float) -> Table:
@@ -27,7 +28,7 @@ def hourly_features(events: Events, rows: Rows, hours: float) -> Table:
     event_row = _rows_of(events, subject, moment)
     columns: dict[str, NDArray[np.float32]] = {f"{_CLOCK}|clock": clock.astype(np.float32)}
     codes: list[tuple[str, ...]] = [(_CLOCK,)]
-    lag = _lagged(start, clock, hours)
+    lag, older = _lagged(start, clock, hours), _lagged(start, clock, 2 * hours)
     for index, name in enumerate(events.vocabulary):
         mine = (events.code == index) & (event_row >= 0)
         if not mine.any():
@@ -35,9 +36,15 @@ def hourly_features(events: Events, rows: Rows, hours: float) -> Table:
         grid = np.full(len(subject), np.nan)
         grid[event_row[mine]] = events.value[mine]
         static = bool(np.isnat(events.time[mine]).all())
-        for kind, column in _series(grid, start, clock, lag, static).items():
+        for kind, column in _series(grid, start, clock, (lag, older), static).items():
             columns[f"{name}|{kind}"] = column.astype(np.float32)
             codes.append((name,))
+    for name, (above, below) in _RATIOS.items():
+        if f"{above}|last" in columns and f"{below}|last" in columns:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = columns[f"{above}|last"] / columns[f"{below}|last"]
+            columns[f"{name}|ratio"] = np.where(np.isfinite(ratio), ratio, np.nan).astype(np.float32)
+            codes.append((above, below))
     x = np.column_stack(list(columns.values()))
     back = np.empty(len(order), np.intp)
     back[order] = np.arange(len(order))
@@ -67,7 +74,11 @@ def _lagged(start: NDArray[np.intp], clock: NDArray[np.float64], hours: float) -
 
 
 def _series(
-    grid: NDArray[np.float64], start: NDArray[np.intp], clock: NDArray[np.float64], lag: NDArray[np.intp], static: bool
+    grid: NDArray[np.float64],
+    start: NDArray[np.intp],
+    clock: NDArray[np.float64],
+    lags: tuple[NDArray[np.intp], NDArray[np.intp]],
+    static: bool,
 ) -> dict[str, NDArray[np.float64]]:
     there = ~np.isnan(grid)
     seen = np.maximum.accumulate(np.where(there, np.arange(len(grid)), -1))
@@ -80,10 +91,33 @@ def _series(
         "last": last,
         "hours_since": np.where(has, clock - clock[np.maximum(seen, 0)], np.nan),
         "count": (total - (total - there)[start]).astype(np.float64),
-        "change": last - last[lag],
+        "change": last - last[lags[0]],
+        "change2": last - last[lags[1]],
+        "mean": _window_mean(grid, start, lags[0]),
+        "mean2": _window_mean(grid, start, lags[1]),
+        "count2": _window_count(total, start, lags[1], there),
         "max": _running(grid, start, np.fmax),
         "min": _running(grid, start, np.fmin),
     }
+
+
+def _window_mean(grid: NDArray[np.float64], start: NDArray[np.intp], lag: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Mean of the values after the lagged row, or from the start of the stay where there is none."""
+    there = ~np.isnan(grid)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(there, grid, 0.0))])
+    numbers = np.concatenate([[0], np.cumsum(there)])
+    here = np.arange(len(grid))
+    begin = np.where(lag == here, start, lag + 1)
+    number = numbers[here + 1] - numbers[begin]
+    return np.where(number > 0, (sums[here + 1] - sums[begin]) / np.maximum(number, 1), np.nan)
+
+
+def _window_count(
+    total: NDArray[np.int64], start: NDArray[np.intp], lag: NDArray[np.intp], there: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    before = total - there  # strictly before each row
+    here = np.arange(len(total))
+    return (total - np.where(lag == here, before[start], total[lag])).astype(np.float64)
 
 
 def _running(grid: NDArray[np.float64], start: NDArray[np.intp], function: np.ufunc) -> NDArray[np.float64]:

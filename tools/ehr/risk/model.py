@@ -1,6 +1,7 @@
-"""The default model: gradient boosting and a logistic regression, mixed, calibrated, with the population it was trained on.
+"""The default model: randomised boosting, a logistic regression and a small network, mixed in log-odds and calibrated.
 
-It is kept as `model.json` and LightGBM's own text (`trees.txt`); nothing is pickled.
+It is kept as `model.json`, LightGBM's own text (`trees.txt`) and `network.safetensors`; nothing is pickled.
+Extremely randomised splits: Geurts et al., Mach Learn 2006;63:3-42.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from pydantic import BaseModel, ConfigDict
 from sklearn.linear_model import LogisticRegression
 
 from core.errors import FileError, InputError
+from tools.ehr.risk.audit import Subgroup, fairness, groups_of, leaks
 from tools.ehr.risk.calibrate import Array, Calibrator, choose, log_loss, sigmoid
 from tools.ehr.risk.features import Table
+from tools.ehr.risk.fingerprint import Marks, packed, unpacked
+from tools.ehr.risk.network import Network, fit_network, load_network
 from tools.ehr.risk.tasks import MIN_POSITIVES, Recipe
 
 if TYPE_CHECKING:
     import lightgbm as lgb
 
 FOLDS = 5
+_ENOUGH = 60000
 Matrix = NDArray[np.float32]
 
 
@@ -69,7 +74,8 @@ class Meta(BaseModel):
     version: str
     features: list[str]
     codes: list[list[str]]
-    mix: float
+    shares: tuple[float, float, float]
+    """Of the trees, the logistic regression and the network; they add up to 1."""
     base_rate: float
     n: int
     patients: int
@@ -80,8 +86,9 @@ class Meta(BaseModel):
     cross_validated: dict[str, object]
     bands: dict[str, dict[str, float]]
     medians: list[float]
+    fairness: list[Subgroup] = []
     trained: str
-    """Blake2b (4 bytes each) of the training patients, as hex, so that they are never evaluated on."""
+    """Fingerprints of the training records (`fingerprint.packed`), so that they are never evaluated on."""
 
 
 def _prepared(x: Matrix, low: list[float], high: list[float], median: list[float], flags: list[int]) -> Array:
@@ -92,6 +99,9 @@ def _prepared(x: Matrix, low: list[float], high: list[float], median: list[float
 
 def fit_linear(x: Matrix, y: Array, names: list[str], c: float) -> Linear:
     """Fit on standardised features; `c` is the inverse strength of the L2 penalty, from the task's recipe."""
+    if len(y) > _ENOUGH:  # a line needs no more rows, and the time grows with them
+        rows = np.random.default_rng(0).choice(len(y), _ENOUGH, replace=False)
+        x, y = x[rows], y[rows]
     empty = np.isnan(x).all(axis=0)
     safe = np.where(empty, 0.0, x).astype(np.float64)
     low, high = np.nanpercentile(safe, [1, 99], axis=0)
@@ -121,7 +131,7 @@ def fit_trees(x: Matrix, y: Array, recipe: Recipe) -> lgb.Booster:
     settings = {
         "objective": "binary", "verbose": -1, "num_threads": 1, "seed": 1, "deterministic": True, "lambda_l2": 10,
         "learning_rate": recipe.rate, "num_leaves": recipe.leaves, "min_child_samples": recipe.min_leaf,
-        "feature_fraction": recipe.columns, "bagging_fraction": 0.8, "bagging_freq": 1,
+        "feature_fraction": recipe.columns, "bagging_fraction": 0.8, "bagging_freq": 1, "extra_trees": recipe.random_splits,
     }  # fmt: skip
     return lgb.train(settings, lgb.Dataset(x, y), recipe.rounds)
 
@@ -132,6 +142,7 @@ class Model:
 
     meta: Meta
     trees: lgb.Booster
+    network: Network | None = None
 
     def __post_init__(self) -> None:
         self.calibrator = Calibrator(**self.meta.calibrator)  # type: ignore[arg-type]
@@ -139,24 +150,26 @@ class Model:
     def logit(self, x: Matrix) -> Array:
         """The mixed log-odds before calibration, shape (n,). `x` has the model's own columns."""
         boosted = np.asarray(self.trees.predict(x, raw_score=True, num_threads=1), dtype=np.float64)
-        return (1 - self.meta.mix) * boosted + self.meta.mix * self.meta.linear.logit(x)
+        tree_share, linear_share, network_share = self.meta.shares
+        mixed = tree_share * boosted + linear_share * self.meta.linear.logit(x)
+        return mixed if self.network is None else mixed + network_share * self.network.logit(x)
 
     def probability(self, table: Table, age: Array) -> Array:
         """Calibrated probability, shape (n,)."""
         return self.calibrator.probability(self.logit(table.align(self.meta.features)), age)
 
-    def trained_on(self, patient: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which patients were in the training set, shape (n,)."""
-        size = 8
-        known = {self.meta.trained[i : i + size] for i in range(0, len(self.meta.trained), size)}
-        return np.array([_mark(int(number)) in known for number in patient], dtype=bool)
+    def trained_on(self, marks: Marks) -> NDArray[np.bool_]:
+        """Which records were in the training set, by fingerprint, shape (n,)."""
+        return np.isin(marks, unpacked(self.meta.trained))
 
     def save(self, folder: Path) -> None:
-        """Write `model.json` and `trees.txt`."""
+        """Write `model.json`, `trees.txt` and, where there is a network, `network.safetensors`."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.json").write_text(self.meta.model_dump_json())
         # LightGBM appends its parameters and importances, which prediction does not need.
         (folder / "trees.txt").write_text(self.trees.model_to_string(importance_type="gain"))
+        if self.network is not None:
+            self.network.save(folder / "network.safetensors")
 
 
 def load_model(folder: Path) -> Model:
@@ -169,13 +182,11 @@ def load_model(folder: Path) -> Model:
 
     try:
         meta = Meta.model_validate_json((folder / "model.json").read_text())
-        return Model(meta, lgb.Booster(model_str=(folder / "trees.txt").read_text()))
+        network = folder / "network.safetensors"
+        trees = lgb.Booster(model_str=(folder / "trees.txt").read_text())
+        return Model(meta, trees, load_network(network) if meta.shares[2] else None)
     except (OSError, ValueError, lgb.basic.LightGBMError) as error:
         raise FileError(f"{folder.name} does not hold a trained model: {str(error)[:200]}") from error
-
-
-def _mark(patient: int) -> str:
-    return hashlib.blake2b(str(patient).encode(), digest_size=4).hexdigest()
 
 
 def folds_of(patient: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -185,38 +196,70 @@ def folds_of(patient: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(fold[index], dtype=np.int64)
 
 
-def train(name: str, table: Table, y: Array, age: Array, patient: NDArray[np.int64], recipe: Recipe) -> Model:
-    """Cross-validate by patient, choose the mix and the calibration on the held-out scores, then fit on all.
+def train(
+    name: str, table: Table, y: Array, age: Array, patient: NDArray[np.int64], recipe: Recipe, marks: Marks | None = None
+) -> Model:
+    """Cross-validate by patient, choose the shares and the calibration on the held-out scores, then fit on all.
+
+    `marks` are the fingerprints of the rows' records, kept so that they are never evaluated on.
 
     Raises:
-        InputError: there are fewer than `MIN_POSITIVES` of one class.
+        InputError: there are fewer than `MIN_POSITIVES` of one class, or a feature tells the outcome alone.
     """
     from tools.ehr.risk.metrics import score
 
     few = int(min(y.sum(), (1 - y).sum()))
     if few < MIN_POSITIVES:
         raise InputError(f"{name}: {few} rows of the rarer class; at least {MIN_POSITIVES} are needed to train.")
+    found = leaks(table, y)
+    if found:
+        raise InputError(f"{name} looks as if its label leaks: {'; '.join(found[:5])}. Leave it out of the features.")
     names, x = list(table.names), table.x
-    fold = folds_of(patient)
-    boosted, linear = np.empty(len(y)), np.empty(len(y))
-    for held in range(FOLDS):
-        mine = fold == held
-        boosted[mine] = fit_trees(x[~mine], y[~mine], recipe).predict(x[mine], raw_score=True, num_threads=1)
-        linear[mine] = fit_linear(x[~mine], y[~mine], names, recipe.linear_c).logit(x[mine])
-    mix = min((0.0, 0.1, 0.2, 0.3, 0.4, 0.5), key=lambda w: log_loss(y, sigmoid((1 - w) * boosted + w * linear)))
-    z = (1 - mix) * boosted + mix * linear
+    parts = _held_out_scores(x, y, names, patient, recipe)
+    shares = _shares(parts, y)
+    z = np.asarray(np.array(shares) @ parts)
     calibrator, losses = choose(z, y, age, patient)
-    scores = score(y, calibrator.probability(z, age), age, patient, rounds=200)
+    p = calibrator.probability(z, age)
     meta = Meta(
-        task=name, version="1", features=names, codes=[list(codes) for codes in table.codes], mix=mix,
+        task=name, version="2", features=names, codes=[list(codes) for codes in table.codes], shares=shares,
         base_rate=round(float(y.mean()), 6), n=len(y), patients=len(np.unique(patient)),
         linear=fit_linear(x, y, names, recipe.linear_c), population=_population(table, age), calibrator=vars(calibrator),
-        calibration_losses=losses, cross_validated=scores.as_json(),
-        bands=_bands(y, calibrator.probability(z, age), age),
-        medians=[float(f"{v:.6g}") for v in np.nan_to_num(np.nanmedian(x[: 50000], axis=0))],
-        trained="".join(_mark(int(person)) for person in np.unique(patient)),
+        calibration_losses=losses, cross_validated=score(y, p, age, patient, rounds=200).as_json(),
+        bands=_bands(y, p, age), fairness=fairness(y, p, groups_of(table, age), patient),
+        medians=[float(f"{v:.6g}") for v in np.nanmedian(np.where(np.isnan(x[:50000]).all(axis=0), 0, x[:50000]), axis=0)],
+        trained=packed(np.zeros(0, np.uint32) if marks is None else marks),
     )  # fmt: skip
-    return Model(meta, fit_trees(x, y, recipe))
+    network = _network(x, y, recipe, recipe.network) if shares[2] else None
+    return Model(meta, fit_trees(x, y, recipe), network)
+
+
+def _network(x: Matrix, y: Array, recipe: Recipe, seeds: int) -> Network:
+    return fit_network(x, y, seeds, recipe.epochs, batch=128 if len(y) < 50000 else 512)
+
+
+def _held_out_scores(
+    x: Matrix, y: Array, names: list[str], patient: NDArray[np.int64], recipe: Recipe
+) -> NDArray[np.float64]:
+    """Log-odds of trees, logistic regression and network on patients held out in turn, shape (3, n)."""
+    fold = folds_of(patient)
+    parts = np.zeros((3, len(y)))
+    for held in range(FOLDS):
+        mine = fold == held
+        if not mine.any():
+            continue
+        parts[0, mine] = fit_trees(x[~mine], y[~mine], recipe).predict(x[mine], raw_score=True, num_threads=1)
+        parts[1, mine] = fit_linear(x[~mine], y[~mine], names, recipe.linear_c).logit(x[mine])
+        if recipe.network:
+            parts[2, mine] = _network(x[~mine], y[~mine], recipe, 1).logit(x[mine])
+    return parts
+
+
+def _shares(parts: NDArray[np.float64], y: Array) -> tuple[float, float, float]:
+    """The shares of least log loss on held-out scores, in tenths, at least half of it trees."""
+    tenths = range(6)
+    options = [(10 - a - b, a, b) for a in tenths for b in (tenths if parts[2].any() else (0,)) if a + b <= 5]
+    best = min(options, key=lambda option: log_loss(y, sigmoid(np.array(option) / 10 @ parts)))
+    return best[0] / 10, best[1] / 10, best[2] / 10
 
 
 def _bands(y: Array, p: Array, age: Array) -> dict[str, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Tables with a mapping file (one row a stay, or one row an event), and MEDS itself.
+"""Tables with a mapping file: one row a stay, or one row an event.
 
 A mapping is YAML. Wide: `subject`, `patient`, `numeric`, `categorical`, `diagnoses`, `rename`, `outcomes`, `history`. Long:
 `subject`, `time`, `code`, `value`. A column that is named nowhere is not read, so an outcome cannot slip in as a feature.
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from core.errors import FileError
 from tools.ehr.risk.cohort import Cohort, Rows, make_rows
 from tools.ehr.risk.events import ANCHOR, STATIC, Events, build, from_columns
-from tools.ehr.risk.parquet import read_columns, write_columns
+from tools.ehr.risk.parquet import read_columns
 
 _MISSING = {"", "?", "nan", "NA", "null", "None"}
 
@@ -190,36 +190,6 @@ def _times(column: NDArray[np.str_]) -> NDArray[np.datetime64]:
             raise FileError(f"Row {index + 2}: {str(text)[:40]!r} is not a time (ISO 8601 without offset).") from error
         out[index] = moment
     return out
-
-
-def read_meds(folder: Path) -> Cohort:
-    """MEDS Parquet: `subject_id`, `time`, `code` and `numeric_value` (`value` is read too), in any shards under `folder`."""
-    paths = sorted(folder.rglob("*.parquet")) if folder.is_dir() else [folder]
-    if not paths:
-        raise FileError("No Parquet files there; MEDS keeps its events in data/**/*.parquet.")
-    parts = []
-    for path in paths:
-        table = read_columns(path, None)
-        if not {"subject_id", "time", "code"} <= set(table):
-            raise FileError(f"{path.name} is not MEDS: it needs subject_id, time and code; it has {', '.join(table)}.")
-        value = table.get("numeric_value", table.get("value", np.full(len(table["code"]), np.nan)))
-        parts.append((table["subject_id"], table["time"], table["code"], value))
-    subject, time, code, value = (np.concatenate([part[index] for part in parts]) for index in range(4))
-    names, index = np.unique(code.astype(str), return_inverse=True)
-    events = from_columns(
-        subject.astype(np.int64), time.astype("datetime64[s]"), index.astype(np.int32), value.astype(np.float64),
-        tuple(str(name) for name in names),
-    )  # fmt: skip
-    return Cohort("meds", events, _ends(events))
-
-
-def write_meds(events: Events, path: Path) -> None:
-    """Write as one MEDS Parquet shard."""
-    code = np.array(events.vocabulary or ("",))[events.code]
-    time = events.time.astype("datetime64[us]")
-    write_columns(path, {
-        "subject_id": events.subject, "time": time, "code": code, "numeric_value": events.value.astype(np.float32)
-    })  # fmt: skip
 
 
 def _ends(events: Events) -> Rows:

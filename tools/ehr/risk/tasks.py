@@ -61,7 +61,7 @@ class Rule(BaseModel):
 
 
 class Recipe(BaseModel):
-    """Gradient boosting: rounds, leaves, learning rate, share of columns, rows in a leaf; C of the logistic regression."""
+    """Boosting: rounds, leaves, rate, columns, rows in a leaf, random splits; logistic C; network: seeds, epochs."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,7 +70,10 @@ class Recipe(BaseModel):
     rate: float = 0.03
     columns: float = 0.3
     min_leaf: int = 40
+    random_splits: bool = True
     linear_c: float = 0.001
+    network: int = 0
+    epochs: int = 12
 
 
 class Task(BaseModel):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tools.imaging.fractures.expected import expect
-from tools.imaging.fractures.genant import METHOD, grade_of
+from tools.imaging.fractures.genant import METHOD, genant_grade, grade_of
 from tools.imaging.fractures.heights import Measured, Thirds
-from tools.imaging.labels import LEVELS
+from tools.imaging.labels import place_of
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ def own_ratio(level: Measured, spine: Sequence[Measured]) -> Judged | None:
 
 def neighbour_reference(level: Measured, spine: Sequence[Measured]) -> Judged | None:
     """Mean of the next vertebra above and the next below, or the one that there is."""
-    place = LEVELS.index(level.level)
-    near = [item.heights for item in spine if abs(LEVELS.index(item.level) - place) == 1]
+    place = place_of(level.level)
+    near = [item.heights for item in spine if 0 < abs(place_of(item.level) - place) <= 1]
     if not near:
         return None
     a, m, p = (float(value) for value in np.mean(near, axis=0))
@@ -67,7 +67,7 @@ def totalsegmentator_rule(level: Measured, spine: Sequence[Measured]) -> Judged 
 
 def _against(level: Measured, expected: Thirds) -> Judged:
     a, m, p = ((want - have) / (want + 1e-6) for want, have in zip(expected, level.heights, strict=True))
-    return Judged(grade_of(max(a, m, p)), (a, m, p), expected)
+    return Judged(genant_grade((a, m, p)), (a, m, p), expected)
 
 
 RULES: dict[str, Rule] = {

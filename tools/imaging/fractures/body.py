@@ -6,12 +6,13 @@ from the vertebra's own shape and its neighbours' positions, so that heights do 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from tools.imaging.fractures.surface import Field, surface_field
 from tools.imaging.volume import Volume
 
 Array = NDArray[np.float64]
@@ -19,12 +20,14 @@ _STEP = 1.0
 """Grid of the height map, in mm."""
 _FINE = 0.5
 """Step along a column, in mm; crossings are interpolated between steps."""
-_SMOOTH_MM = 0.8
-"""Gaussian on the signed distance: takes the stairs out of thick slices and leaves flat endplates where they are."""
 _HALF = 36.0
 """Half width of the sampled block, in mm; the largest lumbar bodies are about 60 mm wide."""
+_JITTER = 0.25
+"""How far a mask's surface may be off, in slices: standard deviation of a smooth error."""
 _TURNS, _COARSER = 4, 2.0
 """How often the frame is refined, on a grid this much coarser but for the last time."""
+_MEDIAL_MM = 10.0
+"""Posterior elements this near to the midline tell where the back is: one side of an arch may be missing from a mask."""
 _CENTRAL_MM = 4.0
 """The strip around the mid-sagittal line in which body and canal are told apart, half width."""
 
@@ -51,7 +54,8 @@ class Frame:
 class Body:
     """A vertebral body: `top` and `bottom` are its endplates in mm over a grid of (anterior, right), NaN outside it.
 
-    `front` and `back` bound the body along the anterior axis; `width` is its full lateral width.
+    `front` and `back` bound the body along the anterior axis; `width` is its full lateral width. `step_mm` is the
+    distance of the slices that cross the upright axis; `jittered` are the same body with its mask's surface shaken.
     """
 
     frame: Frame
@@ -62,6 +66,8 @@ class Body:
     front: float
     back: float
     width: float
+    step_mm: float = 1.0
+    jittered: tuple[Body, ...] = ()
 
     @property
     def height(self) -> Array:
@@ -70,21 +76,16 @@ class Body:
         return height
 
 
-@dataclass(frozen=True)
-class _Field:
-    """Signed distance to one vertebra's surface, in mm, positive inside, on a crop of the mask's grid."""
-
-    values: NDArray[np.float32]
-    to_voxel: Array
-
-    def at(self, world: Array) -> Array:
-        """Interpolated at RAS mm points of shape (n, 3)."""
-        voxels = world @ self.to_voxel[:3, :3].T + self.to_voxel[:3, 3]
-        sampled: Array = ndimage.map_coordinates(self.values, voxels.T, order=1, mode="nearest")
-        return sampled
-
-
-def find_body(labels: Volume, value: int, box: tuple[slice, ...], tangent: Array, *, has_processes: bool) -> Body | None:
+def find_body(
+    labels: Volume,
+    value: int,
+    box: tuple[slice, ...],
+    tangent: Array,
+    *,
+    has_processes: bool,
+    repeated: frozenset[int] = frozenset(),
+    jitter: int = 0,
+) -> Body | None:
     """Find the body of one vertebra and measure its endplates.
 
     Args:
@@ -93,11 +94,13 @@ def find_body(labels: Volume, value: int, box: tuple[slice, ...], tangent: Array
         box: its bounding box in voxels.
         tangent: direction of the spine towards the head, RAS, unit length.
         has_processes: whether the mask holds whole vertebrae, or bodies only.
+        repeated: axes along which the mask's slices were repeated by resampling.
+        jitter: how many times it is measured again with a shaken surface.
 
     Returns:
         The body, or None when no solid body is found.
     """
-    field, points = _distance_field(labels, value, box)
+    field, points = _distance_field(labels, value, box, repeated)
     frame = _frame(points.mean(axis=0), np.array([0.0, 1.0, 0.0]), tangent)
     body: Body | None = None
     for turn in range(_TURNS):
@@ -105,23 +108,22 @@ def find_body(labels: Volume, value: int, box: tuple[slice, ...], tangent: Array
         if body is None:
             return None
         frame = _refined(body, points, has_processes=has_processes)
-    return _measure(field, frame, points)
+    body = _measure(field, frame, points)
+    if body is None or not jitter:
+        return body
+    rng = np.random.default_rng(value)
+    shaken = (_measure(field.shaken(rng, _JITTER * body.step_mm), frame, points) for _ in range(jitter))
+    return replace(body, jittered=tuple(again for again in shaken if again is not None))
 
 
-def _distance_field(labels: Volume, value: int, box: tuple[slice, ...]) -> tuple[_Field, Array]:
+def _distance_field(labels: Volume, value: int, box: tuple[slice, ...], repeated: frozenset[int]) -> tuple[Field, Array]:
     margin = [int(np.ceil(6.0 / s)) + 1 for s in labels.spacing_mm]
     inside = np.pad(np.asarray(labels.data[box]) == value, [(m, m) for m in margin])
-    spacing = labels.spacing_mm
-    signed = ndimage.distance_transform_edt(inside, sampling=spacing) - ndimage.distance_transform_edt(
-        ~inside, sampling=spacing
-    )
-    smooth = ndimage.gaussian_filter(signed.astype(np.float32), [_SMOOTH_MM / s for s in spacing])
     offset = np.array([s.start - m for s, m in zip(box, margin, strict=True)], dtype=float)
     affine = labels.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ offset
     voxels = np.argwhere(inside).astype(float)
-    to_voxel: Array = np.asarray(np.linalg.inv(affine), dtype=np.float64)
-    return _Field(smooth, to_voxel), voxels @ affine[:3, :3].T + affine[:3, 3]
+    return surface_field(inside, affine, repeated), voxels @ affine[:3, :3].T + affine[:3, 3]
 
 
 def _frame(origin: Array, anterior: Array, superior: Array) -> Frame:
@@ -131,7 +133,7 @@ def _frame(origin: Array, anterior: Array, superior: Array) -> Frame:
     return Frame(origin, np.stack([front, np.cross(front, up), up]))
 
 
-def _measure(field: _Field, frame: Frame, points: Array, coarser: float = 1.0) -> Body | None:
+def _measure(field: Field, frame: Frame, points: Array, coarser: float = 1.0) -> Body | None:
     local = frame.to_local(points)
     extent = _body_extent(local)
     if extent is None:
@@ -151,7 +153,7 @@ def _measure(field: _Field, frame: Frame, points: Array, coarser: float = 1.0) -
     width = float(present.max() - present.min()) if len(present) else 0.0
     if width < 8:
         return None
-    return Body(frame, anterior, right, top, bottom, front, back, width)
+    return Body(frame, anterior, right, top, bottom, front, back, width, field.step_along(frame.axes[2]))
 
 
 def _range(local: Array, back: float, front: float) -> tuple[float, float]:
@@ -220,7 +222,7 @@ def _refined(body: Body, points: Array, *, has_processes: bool) -> Frame:
     centre = local[in_body].mean(axis=0)
     superior = np.array([-slope[0], -slope[1], 1.0]) @ frame.axes
     anterior = frame.axes[0]
-    behind = local[local[:, 0] < body.back - 4]
+    behind = local[(local[:, 0] < body.back - 4) & (np.abs(local[:, 1]) < _MEDIAL_MM)]
     if has_processes and len(behind) > 50:
         anterior = (centre - behind.mean(axis=0)) @ frame.axes
     return _frame(frame.to_world(centre[None])[0], anterior, superior)

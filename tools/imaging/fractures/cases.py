@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from core.errors import FileError
-from tools.imaging.compression import Kind, Squeeze, compress_levels, loss_profile, true_loss
+from tools.imaging.compression import Kind, Squeeze, compress_levels, rim_loss, true_loss
 from tools.imaging.fractures.heights import Measured, measure_spine
 from tools.imaging.labels import LEVELS, VERSE
 from tools.imaging.nifti import read_nifti
@@ -35,20 +35,21 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Case:
-    """One patient."""
+    """One patient; the CT, on the mask's grid, only where it was asked for."""
 
     patient: str
     mask: Volume
     known: dict[str, Expectation]
+    ct: Volume | None = None
 
 
 def grade_of_truth(truth: SpineTruth) -> int:
     """Genant grade of the true loss; written apart from the grader so that a slip there cannot hide."""
-    worst = max(truth.rhlv)
+    worst = truth.genant_loss
     return sum(worst >= bound - 1e-9 for bound in (0.20, 0.25, 0.40))
 
 
-def simulated_cases(fractures: int, seed: int) -> Iterator[Case]:
+def simulated_cases(fractures: int, seed: int, *, with_ct: bool = False) -> Iterator[Case]:
     """Patients until `fractures` vertebrae are fractured: two with an adjacent pair and a single one, one with two singles.
 
     Grades 1, 2 and 3 are drawn equally often; levels, spacing and the part of the spine that is in view at random.
@@ -61,14 +62,14 @@ def simulated_cases(fractures: int, seed: int) -> Iterator[Case]:
         levels = LEVELS[start : start + length]
         places = _places(rng, length, pair=number % 3 < 2)[: fractures - made]
         chosen = {levels[place]: random_fracture(rng, int(rng.integers(1, 4))) for place in places}
-        spine = render(plan_spine(int(rng.integers(2**31)), levels, chosen), with_ct=False)
-        yield Case(f"sim-{seed}-{number}", spine.mask, _known(spine.truth))
+        spine = render(plan_spine(int(rng.integers(2**31)), levels, chosen), with_ct=with_ct)
+        yield Case(f"sim-{seed}-{number}", spine.mask, _known(spine.truth), spine.ct if with_ct else None)
         made, number = made + len(chosen), number + 1
 
 
-def compressed_cases(folder: Path, fractures: int, seed: int) -> Iterator[Case]:
+def compressed_cases(folder: Path, fractures: int, seed: int, *, with_ct: bool = False) -> Iterator[Case]:
     """The real spines of a folder, their vertebrae compressed; only vertebrae not known to be fractured are used."""
-    cases = list(graded_cases(folder, needs_grades=False))
+    cases = list(graded_cases(folder, needs_grades=False, with_ct=with_ct))
     if not cases:
         raise FileError(f"{folder} holds no masks named *_seg-vert_msk.nii.gz or *_msk.nii.gz.")
     spines = [(case, measure_spine(case.mask).measured) for case in cases]
@@ -86,7 +87,7 @@ def compressed_cases(folder: Path, fractures: int, seed: int) -> Iterator[Case]:
         intact = _intact(case, measured)
         places = _places(rng, len(measured), pair=pair)[: 2 if pair and len(measured) > 4 else 1][: fractures - made]
         squeezes = [_squeeze(rng, measured[place]) for place in places if measured[place].level in intact]
-        _, mask = compress_levels(None, case.mask, squeezes)
+        ct, mask = compress_levels(case.ct, case.mask, squeezes)
         truth = {item.level: SpineTruth(item.heights, item.heights) for item in measured if item.level in intact}
         for squeeze in squeezes:
             before, loss = squeeze.level.heights, true_loss(squeeze.kind, squeeze.severity)
@@ -95,7 +96,7 @@ def compressed_cases(folder: Path, fractures: int, seed: int) -> Iterator[Case]:
         number += 1
         if squeezes:
             made += len(squeezes)
-            yield Case(case.patient, mask, _known(truth))
+            yield Case(case.patient, mask, _known(truth), ct)
 
 
 def _intact(case: Case, measured: Sequence[Measured]) -> set[str]:
@@ -103,7 +104,7 @@ def _intact(case: Case, measured: Sequence[Measured]) -> set[str]:
     return {item.level for item in measured if item.level not in case.known or case.known[item.level].grade == 0}
 
 
-def graded_cases(folder: Path, *, needs_grades: bool = True) -> Iterator[Case]:
+def graded_cases(folder: Path, *, needs_grades: bool = True, with_ct: bool = False) -> Iterator[Case]:
     """Masks of a folder in the VerSe layout with their expert grades.
 
     Args:
@@ -111,6 +112,7 @@ def graded_cases(folder: Path, *, needs_grades: bool = True) -> Iterator[Case]:
             `{"sub-verse012_17": 0}` (subject, underscore, VerSe value; it may be nested in splits) or a CSV with the
             columns subject, level, grade.
         needs_grades: pass over subjects without any.
+        with_ct: also read `X_ct.nii.gz` where it lies beside the mask on the same grid.
 
     Raises:
         FileError: the folder is not there, a grade file cannot be read, or no mask has grades.
@@ -125,12 +127,19 @@ def graded_cases(folder: Path, *, needs_grades: bool = True) -> Iterator[Case]:
         if "subreg" in path.name or (needs_grades and not known):
             continue
         found = True
-        yield Case(subject, read_nifti(path, f"The mask {path.name!r}").volume, _grouped(known))
+        mask = read_nifti(path, f"The mask {path.name!r}").volume
+        yield Case(subject, mask, _grouped(known), _ct_beside(path, subject, mask) if with_ct else None)
     if needs_grades and not found:
         raise FileError(
             f"No mask in {folder} has expert grades. Wanted: sub-X_seg-vert_msk.nii.gz and grades as JSON "
             '{"sub-X_20": 0, ...} (20 is L1) or CSV with the columns subject, level, grade.'
         )
+
+
+def _ct_beside(mask_path: Path, subject: str, mask: Volume) -> Volume | None:
+    path = next(iter(sorted(mask_path.parent.glob(f"{subject}_ct.nii*"))), None)
+    ct = read_nifti(path, f"The CT {path.name!r}").volume if path else None
+    return ct if ct is not None and ct.same_grid(mask) else None
 
 
 def _places(rng: np.random.Generator, length: int, *, pair: bool) -> list[int]:
@@ -145,9 +154,7 @@ def _squeeze(rng: np.random.Generator, level: Measured) -> Squeeze:
     low, high = ((0.20, 0.25), (0.25, 0.40), (0.40, 0.55))[int(rng.integers(3))]
     kinds: tuple[Kind, ...] = ("wedge", "biconcave", "crush")
     kind = kinds[int(rng.integers(3))]
-    parts = ((2 / 3, 0.92), (1 / 3, 2 / 3))
-    share = max(float(loss_profile(kind, 1.0, np.linspace(a, b, 201)).mean()) for a, b in parts)
-    return Squeeze(level, kind, min(float(rng.uniform(low, high)) / share, 0.7))
+    return Squeeze(level, kind, min(float(rng.uniform(low, high)) / max(rim_loss(kind, 1.0)), 0.7))
 
 
 def _known(truth: dict[str, SpineTruth]) -> dict[str, Expectation]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from core.errors import FileError
 from core.types import Frozen
-from tools.imaging.fractures.baselines import RULES
+from tools.imaging.fractures.baselines import RULES, Judged
 from tools.imaging.fractures.cases import Case
-from tools.imaging.fractures.heights import measure_spine
+from tools.imaging.fractures.heights import Measured, measure_spine
 from tools.imaging.fractures.scores import Estimate, MethodScores, Row, height_error, score
 
 
@@ -35,7 +36,26 @@ class Evaluation(Frozen):
     groups: tuple[GroupScores, ...]
 
 
-def evaluate(cases: Iterable[Case], data: str, seed: int, progress: Callable[[str], None] | None = None) -> Evaluation:
+class CaseRule(Protocol):
+    """A rule that needs the whole case (its CT), not only the heights: one verdict per level and name."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The rows it adds to the table."""
+        ...
+
+    def judge(self, case: Case, measured: Sequence[Measured]) -> dict[str, dict[str, Judged | None]]:
+        """Level to name to verdict."""
+        ...
+
+
+def evaluate(
+    cases: Iterable[Case],
+    data: str,
+    seed: int,
+    progress: Callable[[str], None] | None = None,
+    also: CaseRule | None = None,
+) -> Evaluation:
     """Measure and grade every case.
 
     Args:
@@ -43,6 +63,7 @@ def evaluate(cases: Iterable[Case], data: str, seed: int, progress: Callable[[st
         data: what the cases are, for the report.
         seed: of the bootstrap.
         progress: told a line after each case.
+        also: a rule that looks at the CT; its time is not counted in `seconds_per_vertebra`.
 
     Raises:
         FileError: no level could be scored.
@@ -55,6 +76,9 @@ def evaluate(cases: Iterable[Case], data: str, seed: int, progress: Callable[[st
         measured = measure_spine(case.mask).measured
         judged = {item.level: {name: rule(item, measured) for name, rule in RULES.items()} for item in measured}
         seconds += time.perf_counter() - begin
+        if also:
+            for level, verdicts in also.judge(case, measured).items():
+                judged[level] |= verdicts
         graded += len(measured)
         patients.add(case.patient)
         found = {item.level: item for item in measured}
@@ -77,7 +101,9 @@ def evaluate(cases: Iterable[Case], data: str, seed: int, progress: Callable[[st
         adjacent_pairs=pairs,
         not_measured=missed,
         seconds_per_vertebra=round(seconds / max(graded, 1), 3),
-        groups=tuple(_group(name, chosen, seed) for name, chosen in _groups(rows) if chosen),
+        groups=tuple(
+            _group(name, chosen, seed, (*RULES, *(also.names if also else ()))) for name, chosen in _groups(rows) if chosen
+        ),
     )
 
 
@@ -90,8 +116,8 @@ def _groups(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     ]
 
 
-def _group(name: str, rows: Sequence[Row], seed: int) -> GroupScores:
-    methods = tuple(score(rows, method, seed) for method in RULES)
+def _group(name: str, rows: Sequence[Row], seed: int, rules: Sequence[str]) -> GroupScores:
+    methods = tuple(score(rows, method, seed) for method in rules)
     return GroupScores(group=name, levels=len(rows), height_mae_mm=height_error(rows, seed), methods=methods)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tools.imaging.fractures.heights import Measured, Thirds
 from tools.imaging.fractures.own_shape import weigh
-from tools.imaging.labels import LEVELS
+from tools.imaging.labels import LEVELS, place_of
 
 Array = NDArray[np.float64]
 
@@ -48,6 +48,7 @@ _LOW = 0.09
 """A neighbour this much (logarithm) below what the others predict, in any third, is taken for deformed."""
 _LOW_SD = 2.2
 _LEAST = 2
+"""Fewer sound neighbours than this give a wide interval and a warning; so many are never left out as low."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,14 @@ def expect(level: Measured, spine: Sequence[Measured], without: Sequence[str] = 
         without: neighbours to leave out (for the question what each one contributes).
 
     Returns:
-        None with fewer than two neighbours that are not low themselves.
+        None without any neighbour.
     """
     others = [item for item in spine if item.level != level.level and item.level not in without]
-    if len(others) < _LEAST:
+    if not others:
         return None
     levels = [item.level for item in others]
     heights = np.array([item.heights for item in others])
     sound = sound_neighbours(levels, heights)
-    if sound.sum() < _LEAST:
-        return None
     used = tuple(name for name, keep in zip(levels, sound, strict=True) if keep)
     mean, deviation = predict(used, heights[sound], level.level, np.array(level.heights))
     half = 1.96 * deviation * mean
@@ -142,7 +141,7 @@ def predict(levels: Sequence[str], heights: Array, target: str, own: Array | Non
 
 
 def _places(levels: Sequence[str]) -> Array:
-    return np.array([LEVELS.index(level) - _FIRST for level in levels], dtype=float)
+    return np.array([place_of(level) - _FIRST for level in levels], dtype=float)
 
 
 def _depth(place: Array, gap: Array, keep: NDArray[np.bool_], number: int) -> float:

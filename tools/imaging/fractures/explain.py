@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.types import Frozen
 from tools.imaging.fractures.expected import expect
-from tools.imaging.fractures.genant import Graded, grade_of
+from tools.imaging.fractures.genant import Graded, genant_grade, grades_within
 from tools.imaging.fractures.heights import Measured, Thirds
 
 
@@ -29,6 +29,7 @@ class Explanation(Frozen):
     expected_mm: float
     interval_mm: tuple[float, float]
     rhlv: float
+    genant_loss: float
     grades_in_interval: tuple[int, int]
     neighbours: tuple[str, ...]
     left_out_as_low: tuple[str, ...]
@@ -44,7 +45,7 @@ def explain(item: Graded, spine: Sequence[Measured]) -> Explanation:
     worst = max(range(3), key=lambda third: item.loss[third])
     have, want, half = (values[worst] for values in (item.measured.heights, item.expected.heights, item.expected.half_width))
     without = tuple(_without(item, spine, name, worst) for name in item.expected.neighbours)
-    low, high = (grade_of((want + sign * half - have) / (want + sign * half)) for sign in (-1, 1))
+    low, high = grades_within(item)
     result = Explanation(
         level=item.level,
         grade=item.grade,
@@ -53,6 +54,7 @@ def explain(item: Graded, spine: Sequence[Measured]) -> Explanation:
         expected_mm=round(want, 2),
         interval_mm=(round(want - half, 2), round(want + half, 2)),
         rhlv=round(item.loss[worst], 4),
+        genant_loss=round(max(item.rim_loss), 4),
         grades_in_interval=(low, high),
         neighbours=item.expected.neighbours,
         left_out_as_low=item.expected.deformed,
@@ -69,19 +71,21 @@ def _without(item: Graded, spine: Sequence[Measured], name: str, worst: int) -> 
     loss = _loss(expected.heights, item.measured.heights)
     shift = expected.heights[worst] - item.expected.heights[worst]
     return WithoutNeighbour(
-        neighbour=name, grade=grade_of(max(loss)), rhlv_worst=round(loss[worst], 4), shift_mm=round(shift, 2)
+        neighbour=name, grade=genant_grade(loss), rhlv_worst=round(loss[worst], 4), shift_mm=round(shift, 2)
     )
 
 
-def _loss(expected: Thirds, heights: Thirds) -> list[float]:
-    return [(want - have) / (want + 1e-6) for want, have in zip(expected, heights, strict=True)]
+def _loss(expected: Thirds, heights: Thirds) -> Thirds:
+    front, middle, back = ((want - have) / (want + 1e-6) for want, have in zip(expected, heights, strict=True))
+    return front, middle, back
 
 
 def _text(known: Explanation) -> str:
     lines = [
         f"{known.level} is Genant grade {known.grade}: its {known.worst} height is {known.height_mm:.1f} mm where "
         f"{known.expected_mm:.1f} mm (95 % interval {known.interval_mm[0]:.1f} to {known.interval_mm[1]:.1f}) is expected, "
-        f"a loss of {100 * known.rhlv:.0f} %. The thresholds are 20, 25 and 40 %.",
+        f"a loss of {100 * known.rhlv:.0f} % on the mean of the third and {100 * known.genant_loss:.0f} % at the points "
+        "that Genant reads. The thresholds are 20, 25 and 40 %.",
         f"The expected height rests on {', '.join(known.neighbours)} and on the parts of {known.level} that lost no height.",
     ]
     if known.left_out_as_low:

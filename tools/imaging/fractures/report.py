@@ -6,19 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from core.errors import FileError
+from core.errors import SettingError
 from core.types import Frozen
-from tools.imaging.fractures.checks import ct_warnings, image_warnings
-from tools.imaging.fractures.figure import draw_figure
-from tools.imaging.fractures.genant import METHOD, Graded, grade_spine
+from tools.imaging.fractures.checks import Flag, ct_warnings, image_warnings
+from tools.imaging.fractures.genant import METHOD, Graded, grade_spine, grades_within
 from tools.imaging.fractures.heights import Measured, Thirds, Unmeasured, measure_spine
-from tools.imaging.labels import Scheme, level_names
-from tools.imaging.nifti import NiftiImage, is_mask, looks_like_ct, read_nifti
+from tools.imaging.numbering import resolve
+from tools.imaging.reading import dicom_files, read_ct, read_mask, read_volume
+from tools.imaging.segmentation import segment_vertebrae
 from tools.imaging.volume import Volume
 
-MASK_ONLY = "graded from the mask alone, without the CT"
+_SEGMENTED = "The mask was made by TotalSegmentator, not given: look at the figure before you trust a grade."
+_JITTER = 5
+"""How often each level is measured with a shaken mask, for the interval."""
+MASK_ONLY = Flag("mask_only", "graded from the mask alone, without the CT")
 
 
 class ThirdValues(Frozen):
@@ -29,16 +30,32 @@ class ThirdValues(Frozen):
     post: float
 
 
+class Interval(Frozen):
+    """95 % interval of the loss that gives the grade, a fraction, under the model of the expected height."""
+
+    low: float
+    high: float
+
+
 class LevelReport(Frozen):
-    """One graded level; heights in mm, RHLV as a fraction."""
+    """One graded level; heights in mm, losses as fractions.
+
+    `rhlv` is the mean loss of each third, `genant_loss` the loss at the six points that Genant reads, whose largest value
+    gives `grade`; `grade_range` are the grades within `interval`; `flags` are the fixed codes of `warnings`.
+    """
 
     level: str
     grade: int
     rhlv: ThirdValues
     heights_mm: ThirdValues
+    genant_loss: ThirdValues
+    interval: Interval
+    grade_range: tuple[int, int]
     expected_mm: ThirdValues
     shape: str
     method: str
+    neighbours: tuple[str, ...]
+    flags: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -52,8 +69,10 @@ class SkippedLevel(Frozen):
 class FractureReport(Frozen):
     """All levels of a mask."""
 
+    numbering: str
     levels: tuple[LevelReport, ...]
     skipped: tuple[SkippedLevel, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +81,7 @@ class Grading:
 
     graded: list[Graded]
     skipped: list[Unmeasured]
-    warnings: tuple[str, ...]
+    warnings: tuple[Flag, ...]
     measured: tuple[Measured, ...] = ()
 
 
@@ -77,7 +96,7 @@ def grade_mask(
     Raises:
         FileError: it is no vertebra mask.
     """
-    spine = measure_spine(labels, names, progress)
+    spine = measure_spine(labels, names, progress, ct, _JITTER)
     graded, skipped = grade_spine(spine)
     if ct is None:
         return Grading(graded, skipped, spine.warnings, spine.measured)
@@ -85,99 +104,85 @@ def grade_mask(
     return Grading(flagged, skipped, (*spine.warnings, *image_warnings(ct)), spine.measured)
 
 
-def as_report(grading: Grading, extra: tuple[str, ...] = ()) -> FractureReport:
+def as_report(grading: Grading, extra: tuple[Flag, ...] = (), numbering: str = "") -> FractureReport:
     """The grading as data."""
     return FractureReport(
+        numbering=numbering,
         levels=tuple(
             LevelReport(
                 level=item.level,
                 grade=item.grade,
                 rhlv=_thirds(item.loss, 4),
                 heights_mm=_thirds(item.measured.heights, 2),
+                genant_loss=_thirds(item.rim_loss, 4),
+                interval=_interval(item),
+                grade_range=grades_within(item),
                 expected_mm=_thirds(item.expected.heights, 2),
                 shape=item.shape,
                 method=METHOD,
+                neighbours=item.expected.neighbours,
+                flags=tuple(flag.code for flag in (*item.warnings, *grading.warnings, *extra)),
                 warnings=(*item.warnings, *grading.warnings, *extra),
             )
             for item in grading.graded
         ),
+        warnings=(*grading.warnings, *extra),
         skipped=tuple(SkippedLevel(level=item.level, reason=item.reason) for item in grading.skipped),
     )
 
 
 @dataclass(frozen=True)
 class FileGrading:
-    """What `grade_files` found: the image that is shown (the CT, or the mask without one), the mask, the grading."""
+    """The image that is shown (the CT, or the mask without one), the mask, the grading; `series`: the CT's DICOM files."""
 
     image: Volume
     labels: Volume
     grading: Grading
     report: FractureReport
+    series: tuple[Path, ...] = ()
 
 
-def read_and_grade(ct: Path | None, mask: Path, numbering: str) -> FileGrading:
+def read_and_grade(
+    ct: Path | None, mask: Path | None, numbering: str = "auto", progress: Callable[[float, str], None] | None = None
+) -> FileGrading:
     """Read a mask (and its CT) and grade it.
 
     Args:
-        ct: CT on the same grid, or None: a mask alone is enough for heights and grades.
-        mask: vertebra labels.
-        numbering: "auto", "verse" or "totalsegmentator".
+        ct: CT (NIfTI, DICOM folder or zip), or None: a mask alone is enough for heights and grades.
+        mask: vertebra labels; without one the CT is segmented by TotalSegmentator.
+        numbering: one of `numbering.NUMBERINGS`, or pairs such as "20=L1,21=L2".
+        progress: called before each level.
 
     Raises:
-        FileError: a file cannot be read, is not what it is given as, or the two lie on different grids.
+        FileError: a file cannot be read, is not what it is given as, or the two lie in different places.
+        SettingError: the numbering is not allowed, or neither CT nor mask is given.
+        MissingRequirement: there is no mask, and TotalSegmentator or its weights are not in place.
     """
-    labels = _read(mask, "The mask").volume
-    values = [int(v) for v in np.unique(np.asarray(labels.data)) if v > 0 and v == int(v)]
-    names = level_names(values, _scheme(numbering)) or None
-    image, extra = (labels, (MASK_ONLY,)) if ct is None else (_ct(ct, labels), ())
-    grading = grade_mask(labels, names, ct=None if ct is None else image)
-    return FileGrading(image, labels, grading, as_report(grading, extra))
+    if mask is None:
+        if ct is None:
+            raise SettingError("fracture grade needs CT or --mask SEG, got neither.")
+        alone = read_volume(ct, f"The CT {ct.name!r}")
+        image, notes = alone.volume, [*alone.notes, _SEGMENTED]
+        labels = segment_vertebrae(image)
+    else:
+        read = read_mask(mask)
+        labels = read.volume
+        image, notes = labels, list(read.notes)
+    numbering_found = resolve(labels, numbering if mask is not None else "totalsegmentator")
+    if ct is not None and mask is not None:
+        found = read_ct(ct, labels)
+        image = found.volume
+        notes += found.notes
+    grading = grade_mask(labels, numbering_found.names, progress, None if ct is None else image)
+    extra = (*(Flag("reading", note) for note in notes), *(() if ct else (MASK_ONLY,)))
+    series = dicom_files(ct) if ct is not None else ()
+    report = as_report(grading, extra, numbering_found.told)
+    return FileGrading(image, labels, grading, report, series)
 
 
-def grade_files(ct: Path | None, mask: Path, out: Path, numbering: str) -> FractureReport:
-    """Grade as `read_and_grade` does, and write `report.json` and `figure.png` into `out`, made when it is not there."""
-    done = read_and_grade(ct, mask, numbering)
-    write_report(done, out, is_ct=ct is not None)
-    return done.report
-
-
-def write_report(done: FileGrading, out: Path, *, is_ct: bool) -> None:
-    """Write `report.json`, and `figure.png` when a level was graded."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(done.report.model_dump_json(indent=1), encoding="utf-8")
-    if done.grading.graded:
-        figure = draw_figure(done.image, done.labels, done.grading.graded, is_ct=is_ct, mark="")
-        (out / "figure.png").write_bytes(figure)
-
-
-def _scheme(numbering: str) -> Scheme | None:
-    if numbering == "verse":
-        return "verse"
-    return "totalsegmentator" if numbering == "totalsegmentator" else None
-
-
-def _ct(path: Path, labels: Volume) -> Volume:
-    ct = _read(path, "The CT").volume
-    if is_mask(np.asarray(ct.data)) and not looks_like_ct(np.asarray(ct.data)):
-        raise FileError(
-            "The CT holds only a few whole numbers: it looks like a mask. Give the CT first, the mask as --mask."
-        )
-    if not ct.same_grid(labels):
-        raise FileError(
-            f"The mask lies on another grid than the CT: it has {labels.data.shape} voxels of "
-            f"{_mm(labels)} mm, the CT has {ct.data.shape} of {_mm(ct)} mm. Resample the mask to the CT."
-        )
-    return ct
-
-
-def _read(path: Path, called: str) -> NiftiImage:
-    if not path.is_file():
-        raise FileError(f"{called} {path.name!r} is not there.")
-    return read_nifti(path, f"{called} {path.name!r}")
-
-
-def _mm(volume: Volume) -> str:
-    return " x ".join(f"{s:.2f}" for s in volume.spacing_mm)
+def _interval(item: Graded) -> Interval:
+    worst = max(item.rim_loss)
+    return Interval(low=round(worst - item.margin, 4), high=round(worst + item.margin, 4))
 
 
 def _thirds(values: Thirds, digits: int) -> ThirdValues:

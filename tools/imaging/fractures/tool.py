@@ -117,6 +117,7 @@ class GradeFractures:
         left_out = [_not_graded(item, seen) for item in _asked(grading.skipped, params.levels)]
         reasons = [_explanation(item, grading, seen) for item in _to_explain(chosen)] if params.explain else []
         figure = _figure(grading, seen, mask, image is not None, context) if grading.graded else ()
+        figure += _before_after(grading, image, mask, context)
         return ToolResult(
             summary=_summary(chosen, grading, seen),
             evidence=(*findings, *left_out, *reasons),
@@ -206,12 +207,11 @@ def _called(seen: Artifact) -> str:
 
 def _finding(item: Graded, seen: Artifact, mask: Artifact) -> Finding:
     worst = max(range(3), key=lambda third: item.loss[third])
-    half = item.expected.half_width[worst] / item.expected.heights[worst]
     return Finding(
         name="genant_grade",
         value=item.grade,
         where=item.level,
-        interval=(round(100 * (item.loss[worst] - half), 1), round(100 * (item.loss[worst] + half), 1)),
+        interval=(round(100 * (item.loss[worst] - item.margin), 1), round(100 * (item.loss[worst] + item.margin), 1)),
         method=METHOD,
         artifact=seen.handle,
         location=Location(artifact=seen.handle, plane="sagittal", index=item.measured.centre[0], overlay=mask.handle),
@@ -222,14 +222,16 @@ def _finding(item: Graded, seen: Artifact, mask: Artifact) -> Finding:
 def _statement(item: Graded, image: str, worst: int) -> str:
     have, want = item.measured.heights[worst], item.expected.heights[worst]
     neighbours = item.expected.neighbours
-    listed = f"{', '.join(neighbours[:-1])} and {neighbours[-1]}"
+    listed = f"{', '.join(neighbours[:-1])} and {neighbours[-1]}" if len(neighbours) > 1 else neighbours[0]
     measure = f"{_THIRDS[worst]} height {have:.1f} mm against {want:.1f} mm expected from {listed}"
     percent = round(100 * item.loss[worst])
     if item.grade == 0:
         gap = f"{percent} % lower" if percent >= 0 else f"{-percent} % higher"
         return f"In {image}, {item.level} is Genant grade 0, with a height loss below 20 %: {measure}, {gap}."
     shape = f"{_SEVERITY[item.grade]} {item.shape} deformity"
-    return f"In {image}, {item.level} has a Genant grade {item.grade} ({shape}): {measure}, a loss of {percent} %."
+    rim = round(100 * max(item.rim_loss))
+    at = f", {rim} % at the points that Genant reads" if rim != percent else ""
+    return f"In {image}, {item.level} has a Genant grade {item.grade} ({shape}): {measure}, a loss of {percent} %{at}."
 
 
 def _table(chosen: list[Graded], seen: Artifact) -> Table:
@@ -257,9 +259,9 @@ def _summary(chosen: list[Graded], grading: Grading, seen: Artifact) -> str:
     if not chosen:
         return f"No level that was asked for could be graded in {seen.handle}."
     if not deformed:
-        return f"No graded level of {seen.handle} has a height loss of 20 % or more.{skipped}"
+        return f"No graded level of {seen.handle} is deformed: all are Genant grade 0.{skipped}"
     listed = ", ".join(f"{item.level} (grade {item.grade}, {item.shape})" for item in deformed)
-    return f"{seen.handle}: height loss of 20 % or more at {listed}.{skipped}"
+    return f"{seen.handle}: deformed by loss of height at {listed}.{skipped}"
 
 
 def _warnings(grading: Grading, levels: list[str] | None, seen: Artifact, image: Artifact | None) -> tuple[str, ...]:
@@ -298,3 +300,26 @@ def _figure(grading: Grading, seen: Artifact, mask: Artifact, is_ct: bool, conte
         made_by=context.call_id,
     )
     return (context.store.add(picture, new, ".png"),)
+
+
+def _before_after(grading: Grading, image: Artifact | None, mask: Artifact, context: ToolContext) -> tuple[Artifact, ...]:
+    """The deformed levels as they are and as a generator paints them healthy: an illustration; no grade rests on it."""
+    if image is None or not any(item.grade > 0 for item in grading.graded):
+        return ()
+    from tools.imaging.healthivert.illustrate import illustrate
+
+    context.progress(0.97, "painting the deformed levels as they were")
+    labels = volume_of(context.store, mask.handle)
+    made = illustrate(volume_of(context.store, image.handle), labels, grading, mark_of(image), context.check)
+    if made is None:
+        return ()
+    new = NewArtifact(
+        kind="image",
+        title=f"Deformed levels of {image.handle} as they are and as they may have been (synthetic)",
+        media_type="image/png",
+        of=image.handle,
+        simulated=image.simulated,
+        synthetic=True,
+        made_by=context.call_id,
+    )
+    return (context.store.add(made.picture, new, ".png"),)

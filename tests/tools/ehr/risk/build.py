@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from tools.ehr.risk.datasets import Sample, read_folder, sample
+from tools.ehr.risk.fingerprint import marks_of
 from tools.ehr.risk.model import Model, train
 from tools.ehr.risk.tasks import Recipe, Task, load_task
 
-SMALL = Recipe(rounds=40, leaves=4, rate=0.1, columns=0.5, min_leaf=10)
+SMALL = Recipe(rounds=40, leaves=4, rate=0.1, columns=0.5, min_leaf=10, network=1, epochs=3)
 
 
 def write_2012(folder: Path, stays: int = 360, first: int = 900001, seed: int = 0) -> Path:
@@ -34,7 +35,8 @@ def write_2012(folder: Path, stays: int = 360, first: int = 900001, seed: int = 
             lines += [f"{hour:02}:00,K,{4.2 + random.normal(0, 0.3):.1f}", f"{hour:02}:00,WBC,{10 + random.normal():.1f}"]
         (folder / "set-z" / f"{number}.txt").write_text("\n".join(lines) + "\n")
         died = random.uniform() < 1 / (1 + np.exp(1.2 - 2 * ill))
-        outcomes.append(f"{number},10,4,{9 if ill > 0 else 5},-1,{int(died)}")
+        days = 9 if ill > 0 else 5
+        outcomes.append(f"{number},10,4,{days},{days if died else -1},{int(died)}")
     (folder / "Outcomes-z.txt").write_text("\n".join(outcomes) + "\n")
     return folder
 
@@ -48,4 +50,5 @@ def small_sample(folder: Path) -> Sample:
 
 
 def small_model(part: Sample) -> Model:
-    return train(part.task.name, part.table, part.y, part.age, part.rows.patient, SMALL)
+    marks = marks_of(part.cohort.events, part.rows.subject)
+    return train(part.task.name, part.table, part.y, part.age, part.rows.patient, SMALL, marks)

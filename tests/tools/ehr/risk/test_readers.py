@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from core.errors import FileError
+from tools.ehr.readers.meds import read_meds, write_meds
 from tools.ehr.risk.datasets import read_folder
 from tools.ehr.risk.events import STATIC, build
 from tools.ehr.risk.physionet import read_2012, read_2019
-from tools.ehr.risk.tables import Mapping, read_meds, read_table, write_meds
+from tools.ehr.risk.tables import Mapping, read_table
 
 RECORD = """Time,Parameter,Value
 00:00,RecordID,7

@@ -97,7 +97,7 @@ def test_folders_without_grades_or_masks_are_refused(tmp_path: Path) -> None:
 
 def test_the_command_prints_the_table_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_case(tmp_path, {"sub-a_18": 0, "sub-a_19": 3, "sub-a_20": 2})
-    assert main(["fracture", "evaluate", str(tmp_path), "--json"]) == 0
+    assert main(["fracture", "evaluate", str(tmp_path), "--no-synthesis", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["groups"][0]["methods"][0]["method"] == METHOD
     assert len(printed["groups"][0]["methods"]) == 4

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from core.errors import FileError
-from tools.imaging.fractures.genant import grade_of, grade_spine, shape_of
+from tools.imaging.compression import rim_loss, true_loss
+from tools.imaging.fractures.exports import grade_files
+from tools.imaging.fractures.genant import decision_limits, grade_of, grade_spine, most_probable_grade, rim_losses, shape_of
 from tools.imaging.fractures.heights import measure_spine
-from tools.imaging.fractures.report import grade_files, grade_mask
+from tools.imaging.fractures.report import grade_mask
 from tools.imaging.phantom import Phantom, spine_phantom
 from tools.imaging.volume import Volume, save_volume, to_ras
 
@@ -48,6 +50,22 @@ def test_grade_thresholds(loss: float, grade: int) -> None:
 )
 def test_shape_follows_the_thirds(loss: tuple[float, float, float], shape: str) -> None:
     assert shape_of(loss) == shape
+
+
+def test_the_decision_limits_are_those_of_bayes_rule() -> None:
+    one, two, three = decision_limits()
+    assert [most_probable_grade(value - 0.0005) for value in (one, two, three)] == [0, 1, 2]
+    assert [most_probable_grade(value + 0.0005) for value in (one, two, three)] == [1, 2, 3]
+    exact = decision_limits(error=0.001)
+    assert exact == pytest.approx((0.20, 0.25, 0.40), abs=0.005)
+
+
+def test_a_straight_wedge_is_read_at_its_rim() -> None:
+    anterior, middle, posterior = rim_losses(true_loss("wedge", 0.4))
+    assert (anterior, middle) == pytest.approx(rim_loss("wedge", 0.4)[:2], abs=0.01)
+    assert posterior < 0.1
+    assert rim_losses((0.3, 0.3, 0.3)) == pytest.approx((0.3, 0.3, 0.3))
+    assert max(rim_losses(true_loss("biconcave", 0.4))) == pytest.approx(max(rim_loss("biconcave", 0.4)), abs=0.02)
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.8, 0.8, 2.5)])
@@ -139,7 +157,7 @@ def test_a_level_cut_by_the_edge_is_not_graded(wedged: Phantom) -> None:
 def test_one_vertebra_alone_is_declined() -> None:
     grading = grade_mask(spine_phantom(levels=("L1",)).mask)
     assert grading.graded == []
-    assert "fewer than two neighbours" in grading.skipped[0].reason
+    assert "no other vertebra" in grading.skipped[0].reason
 
 
 @pytest.mark.parametrize(
@@ -169,7 +187,8 @@ def test_files_give_the_report_and_the_figure(wedged: Phantom, tmp_path: Path) -
     written = json.loads((tmp_path / "out" / "report.json").read_text())
     assert written == json.loads(report.model_dump_json())
     assert set(written["levels"][0]) == {
-        "level", "grade", "rhlv", "heights_mm", "expected_mm", "shape", "method", "warnings",
+        "level", "grade", "rhlv", "genant_loss", "interval", "grade_range", "heights_mm", "expected_mm", "shape", "method",
+        "neighbours", "flags", "warnings",
     }  # fmt: skip
     assert (tmp_path / "out" / "figure.png").read_bytes()[:4] == b"\x89PNG"
     alone = grade_files(None, tmp_path / "seg.nii", tmp_path / "out", "verse")
@@ -183,8 +202,15 @@ def test_files_that_do_not_fit_are_refused(wedged: Phantom, tmp_path: Path) -> N
     other = spine_phantom(spacing_mm=(1.0, 1.0, 2.5))
     save_volume(other.mask, tmp_path / "other.nii")
     (tmp_path / "cut.nii").write_bytes((tmp_path / "ct.nii").read_bytes()[:5000])
-    with pytest.raises(FileError, match="another grid than the CT"):
-        grade_files(tmp_path / "ct.nii", tmp_path / "other.nii", tmp_path, "auto")
+    resampled = grade_files(tmp_path / "ct.nii", tmp_path / "other.nii", tmp_path, "auto")
+    assert "another grid than the CT" in resampled.levels[0].warnings[-1]
+    away = wedged.mask.affine.copy()
+    away[0, 3] += 500
+    save_volume(Volume(wedged.mask.data, away), tmp_path / "away.nii")
+    with pytest.raises(FileError, match="not in the same place"):
+        grade_files(tmp_path / "ct.nii", tmp_path / "away.nii", tmp_path, "auto")
+    with pytest.raises(FileError, match="looks like an image"):
+        grade_files(None, tmp_path / "ct.nii", tmp_path, "auto")
     with pytest.raises(FileError, match="looks like a mask"):
         grade_files(tmp_path / "seg.nii", tmp_path / "seg.nii", tmp_path, "auto")
     with pytest.raises(FileError, match=r"truncated or damaged|cannot be read"):

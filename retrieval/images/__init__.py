@@ -1,0 +1,1 @@
+"""Images as vectors: encoders, their trainer, an index on disk, and neighbours of an image."""
