@@ -66,8 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the report; 1 when a bar is missed."""
     with tempfile.TemporaryDirectory() as folder:
         direct, through = ([], []) if arguments.model == "embedded" else _side_by_side(Path(folder), arguments)
-        idle_mb = _idle(Path(folder) / "idle")
-        page_s, api_s = _opening(Path(folder) / "opening")
+        idle_mb, page_s, api_s = 0.0, 0.0, 0.0
+        if not arguments.only_streams:
+            idle_mb = _idle(Path(folder) / "idle")
+            page_s, api_s = _opening(Path(folder) / "opening")
     report = Report(
         streams=_STREAMS,
         rounds=len(direct),

@@ -2,13 +2,14 @@
 
 The client library builds a validated object for every token, which costs more than everything else that we do with it.
 Here the events are read as they stand; words that arrived together become one piece, so that under load there are fewer
-pieces and not more waiting. Nothing is held back for that: a piece goes out as soon as nothing more can be read at once.
+pieces. The first words go out at once, later ones after 30 ms at most.
 """
 
 from __future__ import annotations
 
 import json
 import select
+import time
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
@@ -18,6 +19,7 @@ import openai
 
 _CREDENTIALS = "Authorization"
 _SEPARATORS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_GATHER_S = 0.03
 Chunk = dict[str, Any]
 
 
@@ -70,9 +72,11 @@ class Chunks:
     def __iter__(self) -> Iterator[Chunk]:
         line = self._response.extensions["network_stream"].get_extra_info("socket")
         held: Chunk | None = None
+        last = float("-inf")
         for chunk in self._parsed():
             if chunk is None:  # everything that was read is parsed
-                if held is not None and not _readable(line):
+                if held is not None and not _readable(line, last + _GATHER_S - time.monotonic()):
+                    last = time.monotonic()
                     yield held
                     held = None
                 continue
@@ -113,8 +117,9 @@ def _split(data: bytes) -> list[bytes]:
     return data.split(separator)
 
 
-def _readable(line: Any) -> bool:
-    return bool(select.select([line], [], [], 0)[0])
+def _readable(line: Any, wait_s: float) -> bool:
+    """Whether more comes within so many seconds; no waiting for none or fewer."""
+    return wait_s > 0 and bool(select.select([line], [], [], wait_s)[0])
 
 
 def _joined(one: Chunk | None, two: Chunk) -> Chunk | None:
