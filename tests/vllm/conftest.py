@@ -77,6 +77,6 @@ def endless(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that does not stop by itself within thousands of tokens."""
 
     def long_winded(endpoint: Endpoint, chosen: Settings, *, usage: bool = False) -> ChatOpenAI:
-        return chat_model(endpoint, chosen, usage=usage).model_copy(update={"extra_body": {"min_tokens": 8000}})
+        return chat_model(endpoint, chosen, usage=usage).model_copy(update={"extra_body": {"min_tokens": 5000}})
 
     monkeypatch.setattr("agent.connecting.chat_model", long_winded)

@@ -157,7 +157,7 @@ def test_an_image_reaches_the_model_and_counts_as_tokens(live: Server) -> None:
 
 
 def test_a_stop_reaches_the_server(live: Server, endless: None) -> None:
-    with build_assistant(settings(live, answer_tokens=12000)) as assistant:
+    with build_assistant(settings(live, answer_tokens=6000)) as assistant:
         assistant.model_status()
         stop = threading.Event()
         seen_running = threading.Event()
@@ -194,7 +194,7 @@ def test_sixteen_conversations_at_once(live: Server) -> None:
 
 def test_a_server_that_dies_in_the_middle_is_told(server: Server, live: Server, endless: None) -> None:
     own = Server(tuple(_on_another_port(server.command)), _other_url(server), server.log.with_name("second.log"))
-    with build_assistant(settings(own, answer_tokens=12000)) as assistant:
+    with build_assistant(settings(own, answer_tokens=6000)) as assistant:
         conversation = assistant.new_conversation(ME)
         with own.started() as process:
             assistant.model_status()

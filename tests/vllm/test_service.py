@@ -56,7 +56,7 @@ def test_a_picture_sent_to_the_service_reaches_the_model(live: Server, tmp_path:
 
 
 def test_a_client_that_leaves_stops_the_servers_work(live: Server, endless: None, tmp_path: Path) -> None:
-    with over(live, tmp_path, answer_tokens=12000) as service:
+    with over(live, tmp_path, answer_tokens=6000) as service:
         stream = service.openai().chat.completions.create(model="consilium", messages=HELLO, stream=True, timeout=300)
         for chunk in stream:
             if chunk.choices and chunk.choices[0].delta.content:
