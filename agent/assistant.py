@@ -46,6 +46,7 @@ from tools.sample import load_sample
 _log = logging.getLogger(__name__)
 _POLL_S = 0.05
 _WORKSPACE = "workspace"
+_IDLE_SESSIONS = 200
 _SAMPLE_QUESTIONS = (
     "Which vertebrae are fractured and how badly?",
     "What does the literature say about grading vertebral fractures?",
@@ -411,6 +412,8 @@ class Assistant:
                 folder = self._folder / conversation
                 store = SessionStore(folder, settings.max_file_mb, settings.max_session_mb)
                 self._sessions[conversation] = _Session(store)
+                for idle in [name for name in self._sessions if name not in self._running][:-_IDLE_SESSIONS]:
+                    del self._sessions[idle]  # its results are computed again when it is asked again; its files stay
             return self._sessions[conversation]
 
     def _remove_files(self, conversation: str) -> None:

@@ -24,6 +24,7 @@ _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
 _HOUR = 3600
 _HANDLERS = 64  # questions wait for each other in the agent's own queue, which is fair between users
 _GRACE_S = 5
+_KEEP_S = 75  # longer than programs keep an idle connection: one closed as it is used again would lose a question
 _HEADER_BYTES = 64 * 1024
 
 
@@ -88,6 +89,7 @@ def launch(assistant: Assistant, settings: Settings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=_KEEP_S,
         h11_max_incomplete_event_size=_HEADER_BYTES,
     )
 

@@ -350,6 +350,7 @@ def _add_service_evals(actions: argparse._SubParsersAction[argparse.ArgumentPars
     load.add_argument("--planner", choices=("native", "guided"), help="of a served model (default: what its check says)")
     load.add_argument("--seed", type=int, default=1, metavar="S")
     overhead = _command(actions, "overhead", "the service beside its endpoint called directly; idle memory; long pages")
+    overhead.add_argument("--only-streams", action="store_true", help="leave out idle memory and long pages (shown as 0)")
     overhead.add_argument("--rounds", type=int, default=5, metavar="N", help="pairs of rounds (default 5)")
     for parser in (load, overhead):
         parser.set_defaults(package="evals")
