@@ -76,6 +76,7 @@ def _served(settings: Settings) -> ReadyModel:
     from agent.models.endpoint import chat_model, find_endpoint
     from agent.models.guided import GuidedChatModel
     from agent.models.preflight import preflight
+    from agent.shield import ShieldedChatModel
 
     endpoint = find_endpoint(settings)
     seen = preflight(endpoint, settings.api_key.get_secret_value(), settings.home / "preflight")
@@ -86,8 +87,9 @@ def _served(settings: Settings) -> ReadyModel:
             "answer of it could rest on evidence. `consilium vllm check URL` shows what was tried."
         )
     chat = chat_model(endpoint, settings)
+    driver = GuidedChatModel(model=chat) if planner == "guided" else chat
     return ReadyModel(
-        GuidedChatModel(model=chat) if planner == "guided" else chat,
+        driver if endpoint.is_local else ShieldedChatModel.over(driver),
         endpoint.model,
         endpoint.base_url,
         keeps_data_here=endpoint.is_local,

@@ -26,6 +26,7 @@ from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
 from agent.models.endpoint import explain
 from agent.models.lines import Lines, noted_in
+from agent.shield import Shield, shielded_by
 from core.errors import ConsiliumError, EndpointError, InputError, ToolCancelled
 from core.settings import Settings
 from core.store import SessionStore, remove_expired
@@ -49,9 +50,9 @@ _SAMPLE_NOTE = (
     "record1 is a synthetic patient who has nothing to do with the CT."
 )
 STOPPED = "Stopped before it had an answer."
-_RECORD_STAYS = (
-    "Record contents are not sent to an endpoint that is not on this machine. "
-    "Use the embedded model or an endpoint on 127.0.0.1 to ask about the record."
+_HIDDEN = (
+    "The model is not on this machine: names, dates, numbers and places that identify the patient were replaced before "
+    "anything was sent to it, and put back in what it answered. What is left may still tell who it is."
 )
 
 
@@ -268,8 +269,8 @@ class Assistant:
             model = self._connect()
             endpoint = model.endpoint
             if not model.keeps_data_here:
-                run.refused_tools = {"read_record": _RECORD_STAYS, "predict_outcome": _RECORD_STAYS}
-            with noted_in(lines):
+                run.emit(Notice(level="info", text=_HIDDEN))
+            with noted_in(lines), shielded_by(self._shield(conversation, run.store)):
                 message = self._converse(conversation, turn, run, model)
             answer = build_answer(
                 message,
@@ -314,6 +315,14 @@ class Assistant:
         if model.endpoint:
             _check_ending(last, run, model.endpoint)
         return last
+
+    def _shield(self, conversation: str, store: SessionStore) -> Shield:
+        """The conversation's mapping, which knows what its records say of the patient."""
+        shield = Shield(self._folder / conversation / "identifiers.json")
+        for artifact in store.list():
+            if artifact.kind == "record":
+                shield.learn(store.path(artifact.handle))
+        return shield
 
     def _graph(self, model: ReadyModel) -> Any:
         with self._lock:

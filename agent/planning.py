@@ -139,6 +139,8 @@ def _plan_clause(clause: str, tool: str, situation: Situation) -> Plan:
         return _plan_grading(clause, situation)
     if tool == "show_image":
         return _plan_picture(clause, situation)
+    if tool == "deidentify":
+        return _plan_deidentification(clause, situation)
     return Plan(calls=(PlannedCall(tool, {}),))
 
 
@@ -155,6 +157,19 @@ def _resolved(clause: str, situation: Situation) -> str:
         if len(query.split()) < 6:
             return f"{query} vertebral fractures"
     return query
+
+
+def _plan_deidentification(clause: str, situation: Situation) -> Plan:
+    kinds = ("record", "document", "table")
+    there = [artifact for artifact in situation.artifacts if artifact.kind in kinds]
+    if not there:
+        return Plan(
+            reply="Please attach the record or document that is to be de-identified; for a file on disk, "
+            "`consilium text deidentify FILE` does it too.",
+            why="Nothing that can be de-identified is attached.",
+        )
+    chosen = [artifact for artifact in slots.named(clause, situation.artifacts) if artifact.kind in kinds]
+    return Plan(calls=(PlannedCall("deidentify", {"target": (chosen or there[-1:])[0].handle}),))
 
 
 def _plan_record(clause: str, situation: Situation) -> Plan:

@@ -47,5 +47,8 @@ def standard_tools(retriever: Retriever) -> Registry:
     from tools.imaging.fractures.tool import GradeFractures
     from tools.imaging.show_image import ShowImage
     from tools.literature.search import SearchLiterature
+    from tools.text.deidentify.tool import Deidentify
 
-    return Registry([GradeFractures(), ShowImage(), SearchLiterature(retriever), ReadRecord(), PredictOutcome()])
+    return Registry(
+        [GradeFractures(), ShowImage(), SearchLiterature(retriever), ReadRecord(), PredictOutcome(), Deidentify()]
+    )

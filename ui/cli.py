@@ -160,6 +160,15 @@ def _add_text(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     check.add_argument(
         "--batch", required=True, metavar="F.jsonl", help='lines {"id", "sentence", "evidence": [text or evidence object]}'
     )
+    _add_deidentify(actions)
+
+
+def _add_deidentify(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    deidentify = _command(actions, "deidentify", "remove what identifies the patient", module="deidentify")
+    deidentify.add_argument("file", metavar="FILE", help="text, FHIR JSON or DICOM")
+    deidentify.add_argument("--out", metavar="OUT", help="write the result here instead of printing it")
+    deidentify.add_argument("--map", metavar="MAP.json", help="keep what stands for what (patient data)")
+    deidentify.add_argument("--patient", metavar="ID", help="dates of one patient move alike in all files")
 
 
 def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,0 +1,146 @@
+"""Names by the words round them, and what looks like a name and is none: eponyms of diseases, signs, instruments and methods."""
+
+from __future__ import annotations
+
+import re
+
+from tools.text.deidentify.lexicon import Lexicon
+from tools.text.deidentify.spans import Span, made
+
+EPONYMS = frozenset(
+    "abrikosoff achilles addison adson albright allen allis alport alzheimer apgar arnold asperger austin babinski baker balfour bankart "
+    "barlow barrett barthel bartholin bartter beck becker behcet bell bence berger bernard billroth binet bland blalock boerhaave bonferroni "
+    "bouchard bovie bowman braden braxton breslow broca brodie brodmann brudzinski brugada bruce budd buerger burkitt cajal carnett "
+    "castleman charcot chagas chiari child chvostek clark cobb colles conn cooley coombs cooper cope courvoisier cox coxsackie creutzfeldt "
+    "crohn cullen cushing dandy debakey dix doppler douglas down dubin duchenne duke dupuytren duroziez ebstein edwards ehlers eisenmenger "
+    "epley epstein erb ewing fallot fanconi felty fick finkelstein fisher fitz foley fontan forrester fowler frank frankel friedreich "
+    "galeazzi gardner gaucher geiger genant gerota giemsa gilbert glasgow gleason goodpasture gottron gowers graham gram graves grey "
+    "guillain guyon hallpike hamilton hampton hansen hartmann hashimoto heberden heimlich heinz henle henoch hickman hill hirschsprung "
+    "hodgkin hoffmann holter homan homans horner hounsfield howell hunter huntington hurler hutchinson ivor jackson jacksonian jacob jakob "
+    "janeway jefferson jeghers jehovah jolly jones kaplan kaposi karnofsky kartagener kawasaki kayser kegel keller kelly kerley kernig "
+    "killip kirschner klebsiella klinefelter kocher koch koebner koplik korsakoff krukenberg kupffer kussmaul lachman lambert langerhans "
+    "langhans larrey leopold lewis lewy leydig lhermitte lichtenstein lisfranc listeria lynch mallampati mallory mann marfan marjolin mayo "
+    "mcburney mcmurray meckel meier meniere metzenbaum mobitz mohs monteggia montgomery morison morse murphy nissen noonan norton ober oddi "
+    "ollier osgood osler paget pancoast papanicolaou parkinson patrick pearson penrose perthes peutz peyer peyronie pfannenstiel phalen "
+    "pick plummer poiseuille popeye potts pott prader prinzmetal pringle purkinje queckenstedt quincke quinton ramsay ranson rathke raynaud "
+    "recklinghausen reed reiter richter riedel ringer rinne romberg rorschach roth rovsing roux salmonella salter schatzki scheuermann "
+    "schilling schlatter schlemm schmorl schoenlein schonlein schwann seldinger sertoli sheehan shigella sipple sjogren skene smith snellen "
+    "spearman spurling starling steinmann stensen sternberg stokes sturge swan sydenham takayasu takotsubo tay thomas tinel tourette "
+    "trendelenburg trousseau turner valsalva vater virchow waldenstrom wallenberg warthin weber wegener wells wenckebach werdnig wernicke "
+    "wharton whipple willebrand willis wilms wilson wolff wood yankauer zenker pugh simpson barr lennox gastaut kuhn bishop rankin schober bristol zollinger ziehl neelsen ellison barre strauss churg stevens "
+    "johnson danlos weiss parkinsonian sachs marie tooth meyer addisonian cushingoid hippocrates likert student wilcoxon kruskal shapiro "
+    "bland altman cohen cronbach hosmer lemeshow bayes bayesian markov poisson gauss gaussian fourier framingham mantel haenszel tukey "
+    "nelson whitney mcnemar cochran kolmogorov smirnov charlson elixhauser".split()
+)
+_THINGS = (
+    r"disease|disorder|syndrome|sign|signs|test|tests|scale|score|scores|angle|grade|graded|catheter|cath|tube|drain|drains|forceps|clamp|"
+    r"clamps|scissors|retractor|retractors|lymphoma|sarcoma|tumou?r|carcinoma|cell|cells|body|bodies|dementia|palsy|phenomenon|fracture|"
+    r"fractures|lesion|lesions|procedure|operation|repair|technique|manoeuvre|maneuver|position|reflex|stain|solution|lactate|monitor|chart|"
+    r"units?|lines?|hump|point|node|nodes|cyst|cysts|diverticulum|diverticula|contracture|esophagus|oesophagus|thyroiditis|ophthalmopathy|"
+    r"granulomatosis|arteritis|cardiomyopathy|angina|pattern|anomaly|malformation|purpura|macroglobulinemia|coma|criteria|class|classification|"
+    r"index|inventory|status|system|regression|model|curve|curves|plot|method|analysis|distribution|correlation|exact|law|forces|fibers|glands?|"
+    r"tendon|ligament|fascia|pouch|capsule|loop|canal|duct|virus|procedure|smear|wire|pin|pins|needle|cannula|bag|bandage|dressing|splint|brace|"
+    r"collar|boot|frame|bed|lamp|light|shunt|graft|valve|stent|filter|pump|port|line|device|study|trial|trials|cohort|protocol|regimen|diet|"
+    r"exercises?|stage|staging|thickness|level|foot|joint|tear|arthropathy|ulcers?|neuralgia|psychosis|encephalopathy|chorea|ataxia|anemia|"
+    r"anaemia|nephropathy|retinopathy|area|aphasia|murmur|rub|respirations?|breathing|pulse|rings?|spots?|nodules?|papules?|plaques?|"
+    r"hernia|abscess|gangrene|infarct|infection|fever|rash|chancre|esophagectomy|fundoplication|gastrectomy|resection|incision|sphincter"
+)
+_BEFORE_THING = re.compile(rf"^(?:['’]s?)?(?:[\s-]+[\w'’]+){{0,2}}?[\s-]+(?:{_THINGS})\b", re.IGNORECASE)
+_TITLE_BEFORE = re.compile(
+    r"(?:\b(?:dr|drs|mr|mrs|ms|miss|prof|doctor|nurse|sister|professor)\b\.?|\bby|\bfrom|\bpatient:?|\bname:?|\bpcp:?|\bdear)[\s:]*$",
+    re.IGNORECASE,
+)
+_PART = r"[A-Z][A-Za-zÀ-ɏ'’]*(?:-[A-Z][A-Za-zÀ-ɏ'’]*)?\.?"
+_LINK = r"(?:(?:van|von|de|der|den|del|della|di|da|dos|la|le|bin|ibn|al|el|St)[ \t-]+)"
+_FULL = rf"(?P<v>{_LINK}{{0,2}}{_PART}(?:[ \t]+{_LINK}{{0,2}}{_PART}){{0,3}})"
+_SURE = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"\b(?i:dr|drs|mr|mrs|ms|miss|mister|prof|professor|doctor|sir|madam|rev|fr|sr|sgt|capt|lt|col)\b\.?[ \t]+{_FULL}",
+        rf"\b(?:Dr|Mr|Mrs|Ms)\.{_FULL}",
+        rf"{_FULL}[ \t]*,[ \t]*(?:M\.?D|D\.?O|R\.?N|N\.?P|P\.?A(?:-?C)?|Ph\.?D|LPN|CRNA|MSW|LICSW|LCSW|DDS|DPM|RPh|PharmD|MBBS|FRCS|FACS|FACC|CNM|RRT|RD|PT|OT|SLP|DNP|APRN|CNP)\b",
+        rf"(?i:patient(?:'s)?[ \t]*name|pt[ \t]*name|name|patient|pt|attending(?:[ \t]physician)?|surgeon|assistant|anesthesiologist|"
+        rf"provider|ordering(?:[ \t]physician)?|referring(?:[ \t](?:physician|provider|md))?|pcp|primary[ \t]care[ \t](?:physician|provider)|"
+        rf"physician|consultant|resident|dictated[ \t]by|signed[ \t]by|electronically[ \t]signed[ \t]by|author|reviewed[ \t]by|transcribed[ \t]by|"
+        rf"verified[ \t]by|read[ \t]by|cosigned[ \t]by|prepared[ \t]by|entered[ \t]by|nok|next[ \t]of[ \t]kin|emergency[ \t]contact|guardian|"
+        rf"mother|father|spouse|guarantor|subscriber|witness|interpreter|pathologist|radiologist|technologist|sonographer|pharmacist|re|cc|attn|"
+        rf"last[ \t]name|first[ \t]name|surname|forename|given[ \t]name|middle[ \t]name|maiden[ \t]name)[ \t]*[:|][ \t]*"
+        rf"(?P<v>{_PART}(?:[ \t]*,)?(?:[ \t]+{_LINK}{{0,2}}{_PART}){{0,3}})",
+        rf"(?i:\bdear|\bhi|\bhello|\bregards,|\bsincerely,|\bthanks,|\bbest,)\s+{_FULL}",
+        rf"(?i:wife|husband|daughter|son|mother|father|sister|brother|partner|niece|nephew|spouse|fianc[eé]e?|friend|neighbou?r|girlfriend|boyfriend|aunt|uncle|"
+        rf"grandson|granddaughter|roommate|caregiver|named?|called|known as|a\.k\.a\.|aka)[ \t]*[,(]?[ \t]+{_FULL}",
+    )
+)
+_NOT_NAMES = frozenset(
+    "the and or of to in on at for with is was are has had he she they his her their this that no not none unknown male female patient "
+    "date dob mrn age sex name dr mr mrs ms md rn np pa pcp admitting attending physician nurse hospital clinic medical center department "
+    "service emergency room unit phone fax address history exam impression findings plan assessment diagnosis please call see seen per "
+    "aware notified will would should can may today tomorrow yesterday denies reports states plan left right bilateral who deceased "
+    "monday tuesday wednesday thursday friday saturday sunday none na n/a tbd pending self doctor team family staff rounds note time "
+    "i we you it as be by from but if so yes do does did also all any both each other than then there these those when where which while".split()
+)
+_CUT = re.compile(r"\s+(?:[A-Z][A-Za-z.]*:|MRN|DOB|SSN|Date|Age|Sex|Phone|M\.?D\b).*$", re.DOTALL)
+
+
+def find_names(text: str, lexicon: Lexicon) -> list[Span]:
+    """Names that their surroundings tell."""
+    found = []
+    for pattern in _SURE:
+        for match in pattern.finditer(text):
+            start, end = match.span("v")
+            value = _CUT.sub("", match.group("v"))
+            words = value.split()
+            while words and (
+                _no_name(words[-1], lexicon) and (len(words) > 1 or words[-1].lower().strip(".,'") in _NOT_NAMES)
+            ):
+                value = value[: value.rfind(words[-1])].rstrip(" ,\t")
+                words.pop()
+            if words and words[0].lower().strip(".,") not in _NOT_NAMES and not is_eponym(text, start, start + len(value)):
+                end = start + len(value.rstrip("., "))
+                if end > start + 1 and not (len(words) == 1 and _no_name(words[0], lexicon) and not _titled(text, start)):
+                    found.append(made(text, start, end, "NAME", 0.9))
+    return found
+
+
+def _no_name(word: str, lexicon: Lexicon) -> bool:
+    bare = word.strip(".,'’-")
+    if bare.lower() in _NOT_NAMES:
+        return True
+    known = any(lexicon.has(kind, bare) for kind in ("given_common", "family_common", "given", "family"))
+    return len(bare) > 2 and not known and lexicon.english(bare)
+
+
+def _titled(text: str, start: int) -> bool:
+    return bool(_TITLE_BEFORE.search(text[max(0, start - 16) : start]))
+
+
+def is_eponym(text: str, start: int, end: int, *, alone: bool = True) -> bool:
+    """Whether a name here names a disease, a sign, an instrument or a method, not a person.
+
+    `alone`: whether the commonest ("Foley") count without the thing they name behind them.
+    """
+    words = [
+        word.strip(".,'’").removesuffix("'s").removesuffix("’s").lower() for word in re.split(r"[\s-]+", text[start:end])
+    ]
+    words = [word for word in words if word not in ("", "s", "von", "le", "non", "de", "la")]
+    if not words or not all(word in EPONYMS or word in _WITH_EPONYM for word in words) or _titled(text, start):
+        return False
+    after = text[end : end + 60]
+    if _BEFORE_THING.match(after) or re.match(r"\s*(?:[IVXABC]{1,4}\b|\d)", after):
+        return True
+    if alone and len(words) == 1 and words[0] in _ALWAYS:
+        return True
+    return len(words) > 1 and "-" in text[start:end]
+
+
+_WITH_EPONYM = frozenset(
+    "non pre post anti test sign disease syndrome lou gehrig swan ganz jackson pratt port a cath hepatitis x y".split()
+)
+_ALWAYS = frozenset(
+    "foley parkinson parkinsonian alzheimer hodgkin crohn cushing addison hashimoto valsalva trendelenburg babinski romberg doppler holter "
+    "glasgow gleason genant cobb swan hickman dobhoff yankauer bovie kirschner steinmann whipple billroth nissen seldinger ringer gram "
+    "papanicolaou coombs hounsfield kerley raynaud sjogren marfan kaposi burkitt wernicke korsakoff tourette asperger brugada prinzmetal "
+    "takotsubo goodpasture kawasaki tinel phalen lachman mcmurray spurling chvostek trousseau brudzinski kernig apgar mallampati braden "
+    "karnofsky colles lisfranc lichtenstein mohs snellen fontan fallot meckel zenker boerhaave kegel pfannenstiel klebsiella salmonella "
+    "framingham bonferroni bayesian gaussian poisson charlson".split()
+)
