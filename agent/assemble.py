@@ -44,6 +44,13 @@ class _BackgroundSearch:
             self._ready.set_exception(error)
 
 
+def build_registry(settings: Settings) -> Registry:
+    """The tools alone, with the literature indexes of these settings."""
+    from retrieval.encoders import MiniLM
+
+    return standard_tools(_BackgroundSearch(settings, MiniLM()))
+
+
 def build_assistant(settings: Settings) -> Assistant:
     """Build everything. Quick: weights and indexes load in the background."""
     from retrieval.encoders import MiniLM

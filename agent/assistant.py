@@ -19,6 +19,7 @@ from langgraph.errors import GraphRecursionError
 
 from agent.answering import build_answer
 from agent.checkpoints import Checkpoints
+from agent.consent import Consent
 from agent.conversations import ConversationInfo, Conversations
 from agent.events import Event, Notice, TextDelta, TurnDone
 from agent.eyes import Eyes
@@ -27,15 +28,16 @@ from agent.ledger import ResultCache, TurnRun
 from agent.models.endpoint import explain
 from agent.models.lines import Lines, noted_in
 from agent.shield import Shield, shielded_by
+from core.audit import AuditLog
 from core.errors import ConsiliumError, EndpointError, InputError, ToolCancelled
 from core.settings import Settings
 from core.store import SessionStore, remove_expired
-from core.types import Artifact, Frozen, Turn
+from core.types import Artifact, CallRecord, Frozen, Turn
 from tools.base import Tool
 from tools.imaging.slices import draw_slice, slice_count
 from tools.intake import read_files
 from tools.registry import Registry
-from tools.runtime import ToolRuntime
+from tools.runtime import ToolRuntime, log_call
 from tools.sample import load_sample
 
 _log = logging.getLogger(__name__)
@@ -96,6 +98,7 @@ class ReadyModel:
 class _Session:
     store: SessionStore
     cache: ResultCache = field(default_factory=dict)
+    consent: Consent = field(default_factory=Consent)
     busy: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -105,7 +108,8 @@ class Assistant:
     def __init__(self, settings: Settings, registry: Registry, connect: Callable[[], ReadyModel]) -> None:
         self._settings = settings
         self._registry = registry
-        self._runtime = ToolRuntime(registry)
+        self._audit = AuditLog(settings.home)
+        self._runtime = ToolRuntime(registry, self._note_call)
         self._connect = connect
         settings.home.mkdir(parents=True, exist_ok=True)
         self._folder = settings.home / "sessions"
@@ -146,6 +150,7 @@ class Assistant:
         """Delete its turns, its memory and its files."""
         self._conversations.delete(owner, conversation)
         self._remove_files(conversation)
+        self._audit.write("delete", conversation=conversation)
 
     def turns(self, owner: str, conversation: str) -> tuple[Turn, ...]:
         """The turns so far."""
@@ -158,6 +163,7 @@ class Assistant:
     def attach(self, owner: str, conversation: str, paths: Sequence[Path]) -> Attached:
         """Read files in; one that cannot be read does not lose the others."""
         taken = read_files(paths, self.store(owner, conversation))
+        self._audit.write("attach", conversation=conversation, files=len(paths), taken=len(taken.artifacts))
         return Attached(artifacts=taken.artifacts, problems=taken.problems)
 
     def load_sample(self, owner: str, conversation: str) -> SampleCase:
@@ -234,7 +240,9 @@ class Assistant:
             budget=self._settings.tool_calls_per_turn,
             cache=session.cache,
             cancelled=cancelled,
+            consent=session.consent,
         )
+        session.consent.hear(question)
         lines = Lines()
         worker = threading.Thread(target=self._work, args=(conversation, turn, run, lines), daemon=True, name="turn")
         worker.start()
@@ -257,9 +265,23 @@ class Assistant:
                 event = TurnDone(turn=_ended(turn, run, error=STOPPED))
             if isinstance(event, TurnDone):
                 self._conversations.save(conversation, position, event.turn)
+                self._note_turn(conversation, event.turn)
                 yield event
                 return
             yield event
+
+    def _note_call(self, record: CallRecord) -> None:
+        """Audit line: tool, status, seconds; never arguments, which may hold words of a patient."""
+        log_call(record)
+        known = record.name if record.name in self._registry.names() else "unknown"
+        self._audit.write("tool", name=known, status=record.status, seconds=record.seconds)
+
+    def _note_turn(self, conversation: str, turn: Turn) -> None:
+        answer = turn.answer
+        ended = "error" if turn.error or answer is None else "abstained" if answer.abstained else "answered"
+        elsewhere = answer is not None and answer.provenance is not None and bool(answer.provenance.endpoint)
+        digest = self._audit.digest(turn.model_dump_json().encode())
+        self._audit.write("turn", conversation=conversation, ended=ended, endpoint=int(elsewhere), digest=digest)
 
     def _work(self, conversation: str, turn: Turn, run: TurnRun, lines: Lines) -> None:
         """Run the graph in a thread of its own; a turn that fails leaves the memory as it was."""

@@ -16,6 +16,7 @@ from agent.adapters import as_message
 from agent.eyes import Eyes, tell_withheld, with_pictures
 from agent.ledger import TurnRun
 from core.errors import ToolCancelled
+from core.plain import as_data
 
 NOTHING_FOUND = "I found nothing on this."
 """What a served model says when its tools found nothing; the assembler of answers looks for it."""
@@ -68,7 +69,7 @@ def _attachments(run: TurnRun) -> str:
     for item in run.store.list():
         marks = [mark for mark, on in (("simulated", item.simulated), ("synthetic", item.synthetic)) if on]
         of = f", belongs to {item.of}" if item.of else ""
-        lines.append(f"- {item.handle}: {item.kind}, {item.title}{of}{', ' + ', '.join(marks) if marks else ''}")
+        lines.append(f"- {item.handle}: {item.kind}, {as_data(item.title)}{of}{', ' + ', '.join(marks) if marks else ''}")
     return "\n".join(lines) or "- nothing"
 
 

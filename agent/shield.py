@@ -1,7 +1,6 @@
 """What keeps a patient's identifiers here when the model is elsewhere.
 
-Everything that would go to an endpoint that is not on this machine, the question, earlier turns, tool results and the arguments
-of calls,
+Everything that would go to an endpoint elsewhere, the question, earlier turns, tool results and the arguments of calls,
 is de-identified first. What comes back, text and tool calls, gets the real words again before anyone sees it. The
 mapping is the conversation's own and stays in its folder.
 """

@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address the page listens on.")
     port: int = Field(default=7860, ge=1, le=65535)
     login: SecretStr = Field(default=SecretStr(""), description="USER:PASS; required off loopback.")
+    tls_certificate: str = Field(default="", description="PEM file; with tls_key the page is served over TLS.")
+    tls_key: str = Field(default="", description="PEM file of the certificate's key.")
     indexes: tuple[str, ...] = Field(
         default=("starter",), description="Literature indexes searched in a conversation; yours come from 'index create'."
     )

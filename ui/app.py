@@ -10,11 +10,15 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by Gradio when it is im
 
 import gradio as gr
 from gradio.events import Dependency
+from starlette.middleware import Middleware
 
+from core.audit import AuditLog
 from core.settings import Settings
+from ui.access import Login
 from ui.handlers import Handlers
 from ui.layout import Parts, lay_out
 from ui.seam import PageAssistant
+from ui.security import Guard
 
 _HERE = Path(__file__).parent
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
@@ -67,6 +71,11 @@ def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
         wire(control.input, on.draw, view, mode="always_last")
 
 
+def _noted(settings: Settings) -> Callable[[str], None]:
+    log = AuditLog(settings.home)
+    return lambda result: log.write("login", result=result)
+
+
 def launch(assistant: PageAssistant, settings: Settings) -> None:
     """Serve the page until interrupted."""
     start(build_app(assistant, settings), settings, wait=True)
@@ -84,7 +93,12 @@ def start(app: gr.Blocks, settings: Settings, wait: bool) -> str:
     _, address, _ = app.launch(
         server_name=settings.host,
         server_port=settings.port,
-        auth=(user, password) if user else None,
+        auth=Login(user, password, audit=_noted(settings)) if user else None,
+        ssl_certfile=settings.tls_certificate or None,
+        ssl_keyfile=settings.tls_key or None,
+        ssl_verify=False,
+        strict_cors=True,
+        app_kwargs={"middleware": [Middleware(Guard)]},
         max_file_size=f"{settings.max_file_mb}mb",
         css_paths=_HERE / "style.css",
         head=f"<script>{(_HERE / 'page.js').read_text(encoding='utf-8')}</script>",

@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_text(commands)
     _add_eval(commands)
     _add_ehr(commands)
+    _add_replay(commands)
     _add_doctor(commands)
     return parser
 
@@ -69,6 +70,14 @@ def _add_ask(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     ask.add_argument("--batch", metavar="F.jsonl", help='lines {"id", "text", "sample", "attach"}')
     ask.add_argument("--bundle", metavar="OUT.zip", help="also write the turn with everything needed to check it")
     _add_model(ask)
+
+
+def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    replay = _command(commands, "replay", "run a turn of `ask --bundle` again and say what comes out otherwise")
+    replay.add_argument("bundle", metavar="BUNDLE.zip")
+    audit = commands.add_parser("audit", help="the audit log")
+    actions = audit.add_subparsers(required=True, metavar="ACTION")
+    _command(actions, "verify", "check that no entry was changed, taken out or cut off", module="audit")
 
 
 def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -188,6 +197,9 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     crashes.set_defaults(package="evals")
     crashes.add_argument("--rounds", type=int, default=50, metavar="N", help="kills (default 50)")
     crashes.add_argument("--seed", type=int, default=1, metavar="S")
+    injection = _command(actions, "injection", "attempts to steer the agent, with a model that obeys them", module="run")
+    injection.set_defaults(package="evals.injection")
+    injection.add_argument("--attempts", type=int, default=120, metavar="N", help="the first N of 120 (default all)")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
 
 

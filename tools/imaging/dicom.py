@@ -15,6 +15,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_rescale
 
 from core.errors import FileError, TooLarge
+from core.plain import as_label
 from tools.imaging.nifti import MAX_VOXELS
 from tools.imaging.volume import Volume, to_ras
 
@@ -76,7 +77,7 @@ def read_dicom(paths: Sequence[Path]) -> DicomVolume | DicomFilm:
         sizes = ", ".join(str(len(group)) for group in sorted(groups.values(), key=len, reverse=True))
         warnings.append(f"{len(groups)} series were given ({sizes} images); the largest was used.")
     first = chosen[0][1]
-    modality = str(first.get("Modality", "")) or "OT"
+    modality = as_label(str(first.get("Modality", "")), 6) or "OT"
     frames = int(first.get("NumberOfFrames", 1) or 1)
     if len(chosen) == 1 and (modality in _FILMS or frames == 1):
         return _film(chosen[0][0], modality, tuple(warnings))
@@ -132,7 +133,7 @@ def _series(chosen: list[tuple[Path, Dataset]], modality: str, warnings: list[st
     affine[:3, 3] = positions[keep[0]]
     lps_to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])
     volume, codes = to_ras(np.swapaxes(data, 0, 1), lps_to_ras @ affine)
-    part = str(first.get("BodyPartExamined", "")).strip().upper() or None
+    part = as_label(str(first.get("BodyPartExamined", "")))
     return DicomVolume(volume, codes, modality, part, tuple(warnings))
 
 
@@ -181,8 +182,8 @@ def _film(path: Path, modality: str, warnings: tuple[str, ...]) -> DicomFilm:
     if str(dataset.get("PhotometricInterpretation", "")) == "MONOCHROME1":
         grey = 1 - grey
     spacing, told = _film_spacing(dataset)
-    part = str(dataset.get("BodyPartExamined", "")).strip().upper() or None
-    view = str(dataset.get("ViewPosition", "")).strip().upper() or None
+    part = as_label(str(dataset.get("BodyPartExamined", "")))
+    view = as_label(str(dataset.get("ViewPosition", "")))
     return DicomFilm(np.round(255 * grey).astype(np.uint8), modality, part, view, spacing, (*warnings, *told))
 
 

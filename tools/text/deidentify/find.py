@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from tools.text.deidentify.dates import COMPLETE, find_dates
 from tools.text.deidentify.lexicon import lexicon
-from tools.text.deidentify.names import find_names, is_eponym
+from tools.text.deidentify.names import find_names, find_places, is_eponym
 from tools.text.deidentify.patterns import find_patterns
 from tools.text.deidentify.spans import Category, Span, made, merged
 from tools.text.deidentify.tagger import Tagged, tagger
 
-LEAST = 0.35
+LEAST = 0.15
 """A token that is an identifier with this probability is taken for one: missing one costs more than blanking a word."""
 _SURE = 0.93
 """So sure the tagger must be that a Foley without its catheter is a person."""
@@ -48,7 +48,7 @@ _NO_DAY_AFTER = re.compile(
     re.IGNORECASE,
 )
 _NO_DAY_BEFORE = re.compile(
-    r"(?:apgars?|reflexes|abg|pulses|strength|motor|pain|reflexes|dtrs?|score|rating|grade|ratio|bp|vision|murmur|a\s|percocet|vicodin|rated|is|was|at)\s*(?:is|of|:|was)?\s*$",
+    r"(?:apgars?|reflexes|abg [\d.]*|pulses|strength|motor|pain|reflexes|dtrs?|score|rating|grade|ratio|bp|vision|murmur|a\s|percocet|vicodin|rated|is|was|at)\s*(?:is|of|:|was)?\s*$",
     re.IGNORECASE,
 )
 
@@ -63,7 +63,7 @@ def find_identifiers(text: str, known: Mapping[str, Category] | None = None) -> 
     rules = find_patterns(text)
     names = find_names(text, lexicon())
     dates = _dates(text)
-    spans = [*rules, *names, *dates, *_known(text, known or {})]
+    spans = [*rules, *names, *find_places(text, lexicon()), *dates, *_known(text, known or {})]
     spans += _tagged(text, [*rules, *dates])
     spans += _listed(text)
     spans = merged(text, [span for span in spans if span.end > span.start])
@@ -126,11 +126,11 @@ def _plausible(text: str, tagged: Tagged, rules: Sequence[Span]) -> bool:
         eponym = is_eponym(text, tagged.start, tagged.end, alone=tagged.sure < _SURE)
         return any(c.isalpha() for c in words) and not eponym and not _clinical(words, tagged.sure)
     if tagged.label == "LOCATION":
-        return not is_eponym(text, tagged.start, tagged.end) and not (_clinical(words, tagged.sure))
+        return not is_eponym(text, tagged.start, tagged.end) and not _clinical(words, tagged.sure)
     if tagged.label == "DATE":
         return _date_like(text, tagged)
     if tagged.label in ("ID", "PHONE"):
-        return any(c.isdigit() for c in words) and (len(re.findall(r"\d", words)) > 2 or tagged.sure > 0.8)
+        return any(c.isdigit() for c in words) and (len(re.findall(r"\d", words)) > 3 or tagged.sure > 0.6)
     return any(span.start < tagged.end and tagged.start < span.end for span in rules) or "." in words
 
 
@@ -185,7 +185,7 @@ def _clinical(words: str, sure: float) -> bool:
     """Ordinary or clinical words in small letters need a surer tagger."""
     lists = lexicon()
     parts = re.findall(r"[^\W\d_]+", words)
-    if not parts:
+    if not parts or re.fullmatch(r"\W*\w{1,4}\s+\d{1,3}\W*|\W*\w\W*", words):
         return sure < 0.8
     ordinary = all(lists.english(part) for part in parts)
     named = any(lists.has(kind, part) for part in parts for kind in ("given_common", "family_common", "place"))
@@ -204,7 +204,10 @@ def _date_like(text: str, tagged: Tagged) -> bool:
         return fits and not _NO_DAY_AFTER.match(text[tagged.end : tagged.end + 24]) and not _NO_DAY_BEFORE.search(before)
     if re.fullmatch(r"\s*(?:(?:18|19|20|21)\d\d|\d{1,2}\D{0,2})\s*", words):
         return False  # a year by itself identifies nobody
-    return any(c.isdigit() for c in words) or tagged.sure > 0.9
+    written = re.search(
+        r"\d\s*[/.-]\s*\d|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|[l1]an|0ct|n0v)|\d{6,}", words, re.IGNORECASE
+    )
+    return (bool(written) and tagged.sure > 0.3) or tagged.sure > 0.9
 
 
 def _kind_by_label(text: str, start: int, otherwise: Category) -> Category:

@@ -27,7 +27,7 @@ EPONYMS = frozenset(
     "schilling schlatter schlemm schmorl schoenlein schonlein schwann seldinger sertoli sheehan shigella sipple sjogren skene smith snellen "
     "spearman spurling starling steinmann stensen sternberg stokes sturge swan sydenham takayasu takotsubo tay thomas tinel tourette "
     "trendelenburg trousseau turner valsalva vater virchow waldenstrom wallenberg warthin weber wegener wells wenckebach werdnig wernicke "
-    "wharton whipple willebrand willis wilms wilson wolff wood yankauer zenker pugh simpson barr lennox gastaut kuhn bishop rankin schober bristol zollinger ziehl neelsen ellison barre strauss churg stevens "
+    "wharton whipple willebrand willis wilms wilson wolff wood yankauer zenker pugh simpson barr lennox gastaut harris kuhn bishop rankin schober bristol zollinger ziehl neelsen ellison barre strauss churg stevens "
     "johnson danlos weiss parkinsonian sachs marie tooth meyer addisonian cushingoid hippocrates likert student wilcoxon kruskal shapiro "
     "bland altman cohen cronbach hosmer lemeshow bayes bayesian markov poisson gauss gaussian fourier framingham mantel haenszel tukey "
     "nelson whitney mcnemar cochran kolmogorov smirnov charlson elixhauser".split()
@@ -66,11 +66,28 @@ _SURE = tuple(
         rf"mother|father|spouse|guarantor|subscriber|witness|interpreter|pathologist|radiologist|technologist|sonographer|pharmacist|re|cc|attn|"
         rf"last[ \t]name|first[ \t]name|surname|forename|given[ \t]name|middle[ \t]name|maiden[ \t]name)[ \t]*[:|][ \t]*"
         rf"(?P<v>{_PART}(?:[ \t]*,)?(?:[ \t]+{_LINK}{{0,2}}{_PART}){{0,3}})",
-        rf"(?i:\bdear|\bhi|\bhello|\bregards,|\bsincerely,|\bthanks,|\bbest,)\s+{_FULL}",
+        rf"\b(?i:(?:called|paged|phoned|notified|seen|signed|reviewed|verified|performed|evaluated|examined|discussed|spoken?|spoke|met|given|"
+        rf"handed[ \t]over|report|updated|referred|dictated|ordered|accompanied|followed|covered|texted|booked)[ \t]+(?:by|to|with|from|for)|d/w|c/o[ \t]dr|"
+        rf"coordinator|sonographer|technologist|technician|anaesthetist|anesthesiologist|interpreter|requesting|crew|officer|colleague|teacher|"
+        rf"cousin|grandmother|grandfather|stepfather|stepmother|mum|mom|dad|proxy|hcp|attn|attention|participant|subject|client)[ \t]*[,:]?[ \t]+{_FULL}",
+        rf"{_FULL}[ \t]+(?:R\.?N|M\.?D|D\.?O|N\.?P|PA-?C|LPN|EMT(?:-[PB])?|PGY-?\d|LICSW|MSW|CRNA|PharmD)\b",
+        rf"--?[ \t]?(?P<v>{_PART}(?:[ \t]+{_PART})?)[ \t]*,?[ \t]*(?i:pgy|md|rn|pager|np\b|pa\b|do\b)",
+        r"(?<![\w.])(?P<v>(?:[A-Z]\.[ \t]?){1,2}[A-Z][A-Za-zÀ-ɏ'’]{2,}(?:-[A-Z][A-Za-zÀ-ɏ'’]+)?)(?![\w])",
+        rf"(?P<v>{_PART})[ \t]+\((?i:bed|room|rm)\b",
+        rf"(?i:dear|\bhi|\bhello|\bregards,|\bsincerely,|\bthanks,|\bbest,)\s+{_FULL}",
         rf"(?i:wife|husband|daughter|son|mother|father|sister|brother|partner|niece|nephew|spouse|fianc[eé]e?|friend|neighbou?r|girlfriend|boyfriend|aunt|uncle|"
         rf"grandson|granddaughter|roommate|caregiver|named?|called|known as|a\.k\.a\.|aka)[ \t]*[,(]?[ \t]+{_FULL}",
     )
 )
+_UNCASED = re.compile(
+    r"\b(?:drs?|mrs?|ms|miss|prof|doctor|nurse|(?:called|paged|phoned|seen|signed|reviewed|verified|performed|evaluated|examined|read|dictated|ordered|"
+    r"requested|accompanied|covered)[ \t]+by|(?:d/w|discussed[ \t]+with|spoke[ \t]+(?:with|to)|requesting|per|coordinator|sonographer|technologist|"
+    r"attending|surgeon|assistant|resident|fellow|interpreter|family|wife|husband|daughter|son|mother|father|sister|brother|cousin|friend|"
+    r"roommate|partner|neighbou?r|grandson|granddaughter|niece|nephew|aunt|uncle|spouse|pt|patient|participant|named|dear|hi))"
+    r"[ \t]*[.:,(]{0,2}[ \t]*(?P<v>[^\W\d_]{3,}(?:['’-][^\W\d_]+)?(?:[ \t]+(?:[^\W\d_]\.?[ \t]+)?[^\W\d_]{3,}(?:['’-][^\W\d_]+)?)?)",
+    re.IGNORECASE,
+)
+"""The same without help from capitals; then every word must be unknown to English and to medicine."""
 _NOT_NAMES = frozenset(
     "the and or of to in on at for with is was are has had he she they his her their this that no not none unknown male female patient "
     "date dob mrn age sex name dr mr mrs ms md rn np pa pcp admitting attending physician nurse hospital clinic medical center department "
@@ -99,6 +116,84 @@ def find_names(text: str, lexicon: Lexicon) -> list[Span]:
                 end = start + len(value.rstrip("., "))
                 if end > start + 1 and not (len(words) == 1 and _no_name(words[0], lexicon) and not _titled(text, start)):
                     found.append(made(text, start, end, "NAME", 0.9))
+    return [*found, *_uncased(text, lexicon)]
+
+
+def _uncased(text: str, lexicon: Lexicon) -> list[Span]:
+    found = []
+    for match in _UNCASED.finditer(text):
+        line = text[text.rfind("\n", 0, match.start()) + 1 : match.end() + 40].split("\n")[0]
+        if not (line.islower() or line.isupper()):
+            continue
+        start, end = match.span("v")
+        words = match.group("v").split()
+        if _ordinary(words[0], lexicon):
+            continue
+        if len(words) > 1 and _ordinary(words[-1], lexicon):
+            end = start + len(words[0])
+        if not is_eponym(text, start, end):
+            found.append(made(text, start, end, "NAME", 0.75))
+    return found
+
+
+def _ordinary(word: str, lexicon: Lexicon) -> bool:
+    """English, clinical, an abbreviation without vowels, or a drug by its ending."""
+    low = word.lower().strip(".'’")
+    ends = (
+        "in",
+        "ol",
+        "il",
+        "ide",
+        "ine",
+        "ate",
+        "one",
+        "mab",
+        "nib",
+        "vir",
+        "itis",
+        "osis",
+        "emia",
+        "oma",
+        "pam",
+        "lam",
+        "cin",
+        "xan",
+    )
+    if low in _NOT_NAMES or lexicon.has("clinical", low):
+        return True
+    known = any(lexicon.has(kind, low) for kind in ("given_common", "family_common"))
+    if lexicon.english(low):
+        return True
+    return not known and ((low.endswith(ends) and not lexicon.has("family", low)) or not re.search("[aeiouyáéíóúäöüæøå]", low))
+
+
+_PLACE_WORD = (
+    r"Hospital|Medical[ \t]+Cent(?:er|re)|Cent(?:er|re)|Clinic|Infirmary|Health(?:[ \t]*care)?(?:[ \t]+System)?|Manor|Nursing[ \t]+Home|Rehab(?:ilitation)?|"
+    r"Hospice|Hospital[ \t]+for[ \t]+\w+|School|College|University|Academy|Institute|Church|Parish|Logistics|Paving|Trucking|Industries|Construction|Motors|"
+    r"Inc|LLC|Ltd|Corp|Brothers|Bros|Sons|Associates|Group|Bank|Library|Prison|Shelter|House|Home|Gardens|Village|Estates|Commons|Terrace|"
+    r"Airport|Mall|Hotel|Restaurant|Farm|Police|Fire[ \t]+Department|Water[ \t]+Department|County|Township|Pharmacy|Orthopedics|Pediatrics|Practice"
+)
+_PLACES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?P<v>(?:(?:The|St\.?|Saint|Mount|Mt\.?|Royal|New)[ \t]+)?(?:[A-Z][A-Za-zÀ-ɏ'’.-]+[ \t]+(?:(?:&|and|of)[ \t]+)?){{1,4}}(?:{_PLACE_WORD})\b)",
+        rf"(?P<v>(?:[A-Z][a-zA-Z'’.-]+[ \t]+){{1,3}}(?:of|at)[ \t]+(?:[A-Z][A-Za-zÀ-ɏ'’-]+)(?:[ \t]+(?:{_PLACE_WORD}))?)",
+        r"(?P<v>(?:St\.?|Saint)[ \t]+[A-Z][a-z]+(?:'s)?(?:[ \t]+(?:Hospital|Medical|School|Church|Parish|Home|Clinic)(?:[ \t]+Cent(?:er|re))?)?)",
+    )
+)
+
+
+def find_places(text: str, lexicon: Lexicon) -> list[Span]:
+    """Institutions by the word that ends their name, when a word of it is a place's or a person's, not only English."""
+    found = []
+    for pattern in _PLACES:
+        for match in pattern.finditer(text):
+            words = re.findall(r"[^\W\d_]{3,}", match.group("v"))
+            own = [w for w in words if lexicon.has("place", w) or lexicon.has("family_common", w) or not lexicon.english(w)]
+            if any(not lexicon.english(w) and not lexicon.has("clinical", w) for w in own) and not is_eponym(
+                text, *match.span("v")
+            ):
+                found.append(made(text, match.start("v"), match.end("v"), "LOCATION", 0.7))
     return found
 
 
