@@ -35,7 +35,7 @@ from core.store import SessionStore, remove_expired
 from core.types import Artifact, CallRecord, Frozen, Turn
 from tools.base import Tool
 from tools.imaging.slices import draw_slice, slice_count
-from tools.intake import read_files
+from tools.intake_worker import Limits, read_in_worker
 from tools.registry import Registry
 from tools.runtime import ToolRuntime, log_call
 from tools.sample import load_sample
@@ -162,7 +162,8 @@ class Assistant:
 
     def attach(self, owner: str, conversation: str, paths: Sequence[Path]) -> Attached:
         """Read files in; one that cannot be read does not lose the others."""
-        taken = read_files(paths, self.store(owner, conversation))
+        limits = Limits(seconds=self._settings.upload_seconds, memory_mb=self._settings.upload_memory_mb)
+        taken = read_in_worker(paths, self.store(owner, conversation), limits)
         self._audit.write("attach", conversation=conversation, files=len(paths), taken=len(taken.artifacts))
         return Attached(artifacts=taken.artifacts, problems=taken.problems)
 

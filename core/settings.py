@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     strict: bool = Field(default=False, description="Drop sentences whose evidence check fails.")
     max_file_mb: int = Field(default=2048, gt=0, description="Largest single upload.")
     max_session_mb: int = Field(default=8192, gt=0, description="All files of one conversation.")
+    upload_seconds: float = Field(default=300.0, gt=0, description="Longest time that reading an upload may take.")
+    upload_memory_mb: int = Field(default=12_288, gt=0, description="Most memory that reading an upload may take.")
     session_days: int = Field(default=30, gt=0, description="Conversations untouched this long are deleted.")
     tool_calls_per_turn: int = Field(default=8, gt=0)
 

@@ -17,9 +17,14 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from core.errors import TooLarge, UnknownHandle
+from filelock import FileLock
+
+from core.errors import FileError, TooLarge, UnknownHandle
 from core.types import Artifact, ArtifactKind, NewArtifact
 
 _PREFIX: dict[ArtifactKind, str] = {
@@ -53,12 +58,18 @@ class SessionStore:
         self._max_session = max_session_mb * _MB
         self._lock = threading.Lock()
         self._blobs.mkdir(parents=True, exist_ok=True)
+        self._across = FileLock(folder / ".lock")
         self._entries = self._read()
 
     @property
     def folder(self) -> Path:
         """The session's folder."""
         return self._folder
+
+    @property
+    def limits_mb(self) -> tuple[int, int]:
+        """Largest file, and all files together."""
+        return self._max_file // _MB, self._max_session // _MB
 
     def add(self, content: Path | bytes, new: NewArtifact, suffix: str) -> Artifact:
         """Copy content in and give it a handle.
@@ -73,7 +84,8 @@ class SessionStore:
         """
         size = content.stat().st_size if isinstance(content, Path) else len(content)
         digest = _sha256(content)
-        with self._lock:
+        with self._lock, self._across:
+            self._entries = self._read()  # a process that reads uploads may have added some
             existing = self._find(digest, new)
             if existing is not None:
                 return existing
@@ -105,6 +117,13 @@ class SessionStore:
         with self._lock:
             return tuple(artifact for artifact, _ in self._entries.values())
 
+    def reload(self) -> None:
+        """Take in what another process added, and sweep what one that was killed left half written."""
+        with self._lock, self._across:
+            self._entries = self._read()
+            for left in self._blobs.glob("tmp*"):
+                left.unlink(missing_ok=True)
+
     def touch(self) -> None:
         """Mark the session as used now; expiry counts from here."""
         os.utime(self._folder)
@@ -130,12 +149,14 @@ class SessionStore:
         target = self._blobs / (digest + suffix)
         if target.exists():
             return
-        with tempfile.NamedTemporaryFile(dir=self._blobs, delete=False) as temporary:
+        with _removed_on_failure(self._blobs) as temporary:
             if isinstance(content, Path):
                 with content.open("rb") as source:
                     shutil.copyfileobj(source, temporary, _MB)
             else:
                 temporary.write(content)
+            temporary.flush()
+            os.fsync(temporary.fileno())
         Path(temporary.name).replace(target)
 
     def _next_handle(self, new: NewArtifact) -> str:
@@ -146,14 +167,33 @@ class SessionStore:
     def _read(self) -> dict[str, tuple[Artifact, str]]:
         if not self._index.exists():
             return {}
-        rows = json.loads(self._index.read_text(encoding="utf-8"))
+        try:
+            rows = json.loads(self._index.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise FileError(
+                "The list of this conversation's files is damaged. Delete the conversation and attach them again."
+            ) from error
         return {row["artifact"]["handle"]: (Artifact.model_validate(row["artifact"]), row["blob"]) for row in rows}
 
     def _write(self) -> None:
         rows = [{"artifact": artifact.model_dump(mode="json"), "blob": blob} for artifact, blob in self._entries.values()]
         temporary = self._index.with_suffix(".tmp")
-        temporary.write_text(json.dumps(rows), encoding="utf-8")
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(rows, file)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(self._index)
+
+
+@contextmanager
+def _removed_on_failure(folder: Path) -> Iterator[IO[bytes]]:
+    """A temporary file that a full disk does not leave behind."""
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as temporary:
+        try:
+            yield temporary
+        except BaseException:
+            Path(temporary.name).unlink(missing_ok=True)
+            raise
 
 
 def remove_expired(sessions: Path, days: int, now: float | None = None) -> tuple[str, ...]:

@@ -164,7 +164,9 @@ def _ordinary(word: str, lexicon: Lexicon) -> bool:
     known = any(lexicon.has(kind, low) for kind in ("given_common", "family_common"))
     if lexicon.english(low):
         return True
-    return not known and ((low.endswith(ends) and not lexicon.has("family", low)) or not re.search("[aeiouyáéíóúäöüæøå]", low))
+    return not known and (
+        (low.endswith(ends) and not lexicon.has("family", low)) or not re.search("[aeiouyáéíóúäöüæøå]", low)
+    )
 
 
 _PLACE_WORD = (
