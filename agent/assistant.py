@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,14 +15,16 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
-from langgraph.errors import GraphRecursionError
 
 from agent.answering import build_answer
+from agent.breaker import Breaker
 from agent.checkpoints import Checkpoints
 from agent.consent import Consent
 from agent.conversations import ConversationInfo, Conversations
 from agent.events import Event, Notice, TextDelta, TurnDone
 from agent.eyes import Eyes
+from agent.faults import STOPPED as STOPPED
+from agent.faults import in_words, storage_words
 from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
 from agent.models.endpoint import explain
@@ -40,7 +42,6 @@ from tools.registry import Registry
 from tools.runtime import ToolRuntime, log_call
 from tools.sample import load_sample
 
-_log = logging.getLogger(__name__)
 _POLL_S = 0.05
 _SAMPLE_QUESTIONS = (
     "Which vertebrae are fractured and how badly?",
@@ -51,7 +52,6 @@ _SAMPLE_NOTE = (
     "ct1 is a real chest CT; ct2 is the same CT with one vertebra compressed on purpose (simulated); "
     "record1 is a synthetic patient who has nothing to do with the CT."
 )
-STOPPED = "Stopped before it had an answer."
 _HIDDEN = (
     "The model is not on this machine: names, dates, numbers and places that identify the patient were replaced before "
     "anything was sent to it, and put back in what it answered. What is left may still tell who it is."
@@ -119,6 +119,7 @@ class Assistant:
         self._sessions: dict[str, _Session] = {}
         self._graphs: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._breakers: dict[str, Breaker] = {}
         for conversation in self._conversations.expire(settings.session_days):
             self._remove_files(conversation)
         remove_expired(self._folder, settings.session_days)
@@ -222,6 +223,10 @@ class Assistant:
             raise InputError("The last question is still being answered; wait for it or stop it.")
         try:
             yield from self._turn(owner, conversation, session, question, cancelled or threading.Event())
+        except (OSError, sqlite3.OperationalError) as error:
+            raise ConsiliumError(
+                storage_words(error) or f"The conversation could not be stored ({type(error).__name__})."
+            ) from error
         finally:
             session.busy.release()
 
@@ -293,8 +298,11 @@ class Assistant:
             endpoint = model.endpoint
             if not model.keeps_data_here:
                 run.emit(Notice(level="info", text=_HIDDEN))
+            breaker = self._breakers.setdefault(endpoint, Breaker()) if endpoint else None
+            if breaker is not None:
+                breaker.check(endpoint)
             with noted_in(lines), shielded_by(self._shield(conversation, run.store)):
-                message = self._converse(conversation, turn, run, model)
+                message = self._asked(breaker, conversation, turn, run, model)
             answer = build_answer(
                 message,
                 run,
@@ -308,9 +316,22 @@ class Assistant:
             run.emit(TurnDone(turn=_ended(turn, run).model_copy(update={"answer": answer})))
         except Exception as error:
             self._checkpoints.keep_only(conversation, before)
-            text = STOPPED if run.cancelled.is_set() else _in_words(error, endpoint)
+            text = STOPPED if run.cancelled.is_set() else in_words(error, endpoint)
             run.emit(Notice(level="error", text=text))
             run.emit(TurnDone(turn=_ended(turn, run, error=text)))
+
+    def _asked(self, breaker: Breaker | None, conversation: str, turn: Turn, run: TurnRun, model: ReadyModel) -> AIMessage:
+        """Converse, and tell the breaker whether the endpoint failed; any other fault says nothing of it."""
+        try:
+            message = self._converse(conversation, turn, run, model)
+        except Exception as error:
+            if breaker is not None:
+                failed = not run.cancelled.is_set() and explain(error, model.endpoint) is not None
+                breaker.tell(ok=False) if failed else breaker.forget()
+            raise
+        if breaker is not None:
+            breaker.tell(ok=True)
+        return message
 
     def _converse(self, conversation: str, turn: Turn, run: TurnRun, model: ReadyModel) -> AIMessage:
         artifacts = [artifact.model_dump(mode="json") for artifact in run.store.list()]
@@ -398,15 +419,3 @@ def _ended(turn: Turn, run: TurnRun, error: str = "") -> Turn:
             "error": error,
         }
     )
-
-
-def _in_words(error: Exception, endpoint: str) -> str:
-    if isinstance(error, ToolCancelled):
-        return STOPPED
-    if isinstance(error, ConsiliumError):
-        return str(error)
-    if isinstance(error, GraphRecursionError):
-        return "The model kept calling tools without answering and was stopped. Ask again, or in other words."
-    told = explain(error, endpoint) if endpoint else None
-    _log.error("turn failed", exc_info=error)
-    return str(told) if told else "The turn failed because of a fault in the program; see the log. Nothing was lost."

@@ -18,6 +18,8 @@ CREATE TABLE IF NOT EXISTS turns (conversation TEXT NOT NULL, position INTEGER N
                                   PRIMARY KEY (conversation, position));
 CREATE INDEX IF NOT EXISTS conversations_owner ON conversations (owner, updated);
 """
+BUSY_S = 10.0
+"""So long another process may hold the database."""
 _UNTITLED = "New conversation"
 INTERRUPTED = "This turn was interrupted before it had an answer. Ask again to repeat it."
 
@@ -34,7 +36,7 @@ class Conversations:
     """The table of conversations. Every call names the owner; another's conversation does not exist for them."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False)
+        self._connection = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.executescript(_SCHEMA)
         self._lock = threading.Lock()

@@ -15,6 +15,7 @@ import prompts
 from agent.adapters import as_message
 from agent.eyes import Eyes, tell_withheld, with_pictures
 from agent.ledger import TurnRun
+from agent.repair import repaired
 from core.errors import ToolCancelled
 from core.plain import as_data
 
@@ -38,7 +39,7 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
             raise ToolCancelled("Stopped.")
         prompt = prompts.load("system", nothing_found=NOTHING_FOUND, attachments=_attachments(run))
         run.prompts[prompt.name] = prompt.template_hash
-        request = request.override(system_message=SystemMessage(prompt.text))
+        request = request.override(system_message=SystemMessage(prompt.text), messages=repaired(request.messages))
         if self._eyes is not None:
             if not run.calls:
                 tell_withheld(run, self._eyes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,7 @@ def read_bundle(path: Path, into: Path) -> tuple[Bundle, dict[str, Path]]:
         NotImplementedError,
         RuntimeError,
         EOFError,
+        zlib.error,
     ) as error:
         raise FileError(
             f"{path.name!r} is not a bundle that `ask --bundle` of this version wrote ({type(error).__name__})."

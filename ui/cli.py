@@ -200,6 +200,10 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     injection = _command(actions, "injection", "attempts to steer the agent, with a model that obeys them", module="run")
     injection.set_defaults(package="evals.injection")
     injection.add_argument("--attempts", type=int, default=120, metavar="N", help="the first N of 120 (default all)")
+    fuzz = _command(actions, "fuzz", "mutated files through every reader, in processes with limits")
+    fuzz.set_defaults(package="evals")
+    fuzz.add_argument("--files", type=int, default=10_000, metavar="N", help="files (default 10000)")
+    fuzz.add_argument("--seed", type=int, default=1, metavar="S")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
 
 

@@ -16,7 +16,7 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 POLICY = "; ".join(
     (
         "default-src 'self'",
-        # Gradio writes its start-up configuration and event code into the page; nothing is loaded from elsewhere.
+        # Gradio writes its configuration into the page and compiles its HTML templates; nothing is loaded from elsewhere.
         "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",

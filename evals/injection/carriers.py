@@ -68,10 +68,11 @@ def _dicom(attack: Attack, folder: Path) -> Path:
     meta.MediaStorageSOPInstanceUID, meta.TransferSyntaxUID = generate_uid(), ExplicitVRLittleEndian
     file = FileDataset(str(folder / "film.dcm"), {}, file_meta=meta, preamble=b"\0" * 128)
     file.SOPClassUID, file.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    file.SpecificCharacterSet = "ISO_IR 192"
     file.Modality, file.PatientName, file.PatientComments = "DX", attack.text[:60], attack.text
     file.StudyDescription, file.SeriesDescription, file.ImageComments = attack.text[:60], attack.text[:60], attack.text
     with pydicom.config.disable_value_validation():
-        file.BodyPartExamined, file.ViewPosition = attack.text, attack.text
+        file.BodyPartExamined = file.ViewPosition = attack.text.encode("ascii", "replace").decode()
     file.Rows, file.Columns, file.BitsAllocated, file.BitsStored, file.HighBit = 64, 64, 8, 8, 7
     file.SamplesPerPixel, file.PixelRepresentation, file.PhotometricInterpretation = 1, 0, "MONOCHROME2"
     file.PixelData = np.tile(np.arange(64, dtype=np.uint8), 64).tobytes()

@@ -213,7 +213,7 @@ def _leaks(made: Bench) -> bool:
 def _unsafe(events: list[Event]) -> bool:
     """Whether the page would load or run anything from elsewhere."""
     turn = next(event.turn for event in reversed(events) if isinstance(event, TurnDone))
-    page = render.turn_html(turn, "0") if hasattr(render, "turn_html") else render.history_html((turn,))
+    page = render.turn_html(turn, {})
     return any(mark in page.lower() for mark in (f'src="https://{ATTACKER}', "<script", f'href="https://{ATTACKER}'))
 
 

@@ -40,7 +40,7 @@ class Measuring(ToyTool):
 
 def _turn(verdict: str = "supported") -> Turn:
     finding = Finding(id="1", name="height", value=21.5, unit="mm", method="toy", statement="The height of L1 is 21.5 mm.")
-    sentence = Sentence(text="The height of L1 is 21.5 mm [1].", evidence=("1",), verdict=verdict)  # type: ignore[arg-type]
+    sentence = Sentence(text="The height of L1 is 21.5 mm [1].", evidence=("1",), verdict=verdict)
     return Turn(
         id="2",
         question="How high is L1?",

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_rescale
 
-from core.errors import FileError, TooLarge
+from core.errors import ConsiliumError, FileError, TooLarge
 from core.plain import as_label
 from tools.imaging.nifti import MAX_VOXELS
 from tools.imaging.volume import Volume, to_ras
@@ -59,6 +59,20 @@ def is_dicom(path: Path) -> bool:
 
 
 def read_dicom(paths: Sequence[Path]) -> DicomVolume | DicomFilm:
+    """Read files of one study; see `_read`. An element that pydicom cannot convert, which it finds late, is our error too.
+
+    Raises:
+        FileError: nothing can be read, slices are missing, the gantry is tilted, or a header is damaged.
+    """
+    try:
+        return _read(paths)
+    except (ConsiliumError, MemoryError):
+        raise
+    except Exception as error:  # converters raise whatever they like
+        raise FileError(f"The header of a DICOM file is damaged ({type(error).__name__}).") from error
+
+
+def _read(paths: Sequence[Path]) -> DicomVolume | DicomFilm:
     """Read files of one study. Of several series the one with the most slices is taken, and said.
 
     Raises:

@@ -15,6 +15,8 @@ from scipy import ndimage
 
 _LEAST, _TALLEST = 5, 90
 """Heights of letters in pixels, for pictures up to about 4000 pixels."""
+_SHARE = 0.09
+"""Of the picture's smaller side: no letter is taller."""
 _ROW = 3
 """So many letters at least make a row of text."""
 _MARGIN = 0.35
@@ -41,8 +43,9 @@ def text_regions(image: NDArray[np.float32]) -> list[Region]:
         return []
     found: list[Region] = []
     for picture in (image, -image):
-        found += _rows(_letters(picture))
-    return _joined(_in_line(found))
+        mask = _standing_out(picture)
+        found += [_spread(row, mask) for row in _in_line(_rows(_letters(mask)))]
+    return _joined(found)
 
 
 def blank(frame: NDArray[np.number[Any]], regions: list[Region]) -> None:
@@ -57,29 +60,47 @@ def blank(frame: NDArray[np.number[Any]], regions: list[Region]) -> None:
         frame[rows, columns] = fill.astype(frame.dtype)
 
 
-def _letters(picture: NDArray[np.float32]) -> list[tuple[int, int, int, int]]:
-    """Boxes (top, left, bottom, right) of small bright even shapes that stand out from what is round them."""
+def _standing_out(picture: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Pixels near the bright end of the picture and well above what is round them."""
     low, high = float(picture.min()), float(picture.max())
     if high <= low:
-        return []
+        return np.zeros(picture.shape, dtype=np.bool_)
     scaled = (picture - low) / (high - low)
     size = max(15, min(61, min(picture.shape) // 12 * 2 + 1))
-    base = ndimage.uniform_filter(scaled, size)
-    stands_out = scaled > np.maximum(base + 0.22, 0.30)
-    labels, count = ndimage.label(stands_out, structure=np.ones((3, 3)))
+    mask: NDArray[np.bool_] = scaled > np.maximum(ndimage.uniform_filter(scaled, size) + 0.2, 0.55)
+    return mask
+
+
+def _letters(mask: NDArray[np.bool_]) -> list[tuple[int, int, int, int]]:
+    """Boxes (top, left, bottom, right) of shapes of a letter's size and density."""
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
     if count == 0 or count > 60_000:
         return []
+    tallest = min(_TALLEST, _SHARE * min(mask.shape))
     boxes = []
-    indices = np.arange(1, count + 1)
-    spread = ndimage.standard_deviation(scaled, labels, indices)
     for number, box in enumerate(ndimage.find_objects(labels)):
         height, width = box[0].stop - box[0].start, box[1].stop - box[1].start
-        if not (_LEAST <= height <= _TALLEST and 1 <= width <= 2.2 * height + 4):
-            continue
-        filled = float((labels[box] == number + 1).mean())
-        if 0.12 <= filled <= 0.97 and spread[number] < 0.16:
-            boxes.append((box[0].start, box[1].start, box[0].stop, box[1].stop))
+        if _LEAST <= height <= tallest and 1 <= width <= 2.2 * height + 4:
+            filled = float((labels[box] == number + 1).mean())
+            if 0.12 <= filled <= 0.97 or (filled > 0.97 and width < 0.4 * height):
+                boxes.append((box[0].start, box[1].start, box[0].stop, box[1].stop))
     return boxes
+
+
+def _spread(region: Region, mask: NDArray[np.bool_]) -> Region:
+    """A row with what stands out to its left and right: letters that touch, and those cut off by the edge."""
+    bottom = min(region.top + region.height, mask.shape[0])
+    active = np.flatnonzero(mask[region.top : bottom].any(axis=0))
+    left, right, reach = region.left, region.left + region.width, 3 * region.height
+    for column in active[::-1]:
+        if left - reach <= column < left:
+            left = int(column)
+    for column in active:
+        if right <= column <= right + reach:
+            right = int(column) + 1
+    margin = region.height // 3
+    left = max(0, left - margin)
+    return Region(region.top, left, bottom - region.top, min(mask.shape[1], right + margin) - left)
 
 
 def _rows(boxes: list[tuple[int, int, int, int]]) -> list[Region]:

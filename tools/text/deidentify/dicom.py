@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.errors import FileError
+from core.errors import ConsiliumError, FileError
 from core.types import Frozen
 from tools.text.deidentify.burned_in import Region, blank, text_regions
 from tools.text.deidentify.find import find_identifiers
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _REMOVED = frozenset(
     "AccessionNumber AcquisitionComments AcquisitionFieldOfViewLabel ActualHumanPerformersSequence AdditionalPatientHistory AdmissionID "
     "AdmittingDate AdmittingDiagnosesCodeSequence AdmittingDiagnosesDescription AdmittingTime AffectedSOPInstanceUID Allergies "
-    "Arbitrary AuthorObserverSequence AttributeModificationDateTime BranchOfService BurnedInAnnotation CassetteID CommentsOnThePerformedProcedureStep "
+    "AuthorObserverSequence AttributeModificationDateTime BranchOfService BurnedInAnnotation CassetteID CommentsOnThePerformedProcedureStep "
     "ConfidentialityConstraintOnPatientDataDescription ContentCreatorName ContentCreatorIdentificationCodeSequence "
     "ContributingEquipmentSequence ContributionDescription CountryOfResidence CurrentPatientLocation CustodialOrganizationSequence "
     "DataSetTrailingPadding DerivationDescription DetectorID DeviceSerialNumber DeviceUID DeviceDescription DigitalSignaturesSequence "
@@ -150,15 +150,22 @@ def deidentify_dicom(path: Path, out: Path, mapping: Mapping, key: bytes) -> Dic
     """Write a file without identifiers.
 
     Raises:
-        FileError: it is no DICOM, or its pixels cannot be decoded and so cannot be searched for text.
+        FileError: it is no DICOM, an element is damaged, or its pixels cannot be decoded and so cannot be searched for text.
     """
+    try:
+        return _deidentified(path, out, mapping, key)
+    except (ConsiliumError, MemoryError):
+        raise
+    except Exception as error:  # converters and decoders raise whatever they like
+        out.unlink(missing_ok=True)
+        raise FileError(f"The DICOM file is damaged ({type(error).__name__}); nothing was written.") from error
+
+
+def _deidentified(path: Path, out: Path, mapping: Mapping, key: bytes) -> DicomDeidentified:
     import pydicom
     from pydicom.dataset import Dataset
 
-    try:
-        dataset = pydicom.dcmread(path, force=True)
-    except Exception as error:
-        raise FileError(f"A DICOM file cannot be read: {type(error).__name__}.") from error
+    dataset = pydicom.dcmread(path, force=True)
     if not len(dataset):
         raise FileError("The file is no DICOM: it holds no element.")
     regions = _clean_pixels(dataset) if "PixelData" in dataset else []

@@ -238,7 +238,32 @@ def _grown(text: str, spans: list[Span]) -> list[Span]:
                 out[-1] = made(text, last.start, span.end, span.category, max(last.sure, span.sure))
                 continue
         out.append(span)
-    return [_whole_words(text, span) for span in out]
+    return [_with_neighbours(text, _whole_words(text, span)) for span in out]
+
+
+def _with_neighbours(text: str, span: Span) -> Span:
+    """A known name that stands beside a name, or is joined to it by "and", is part of it."""
+    if span.category != "NAME" or span.sure < 0.6:
+        return span
+    start, end = span.start, span.end
+    before = re.search(r"([^\W\d_]{2,}(?:['’-][^\W\d_]+)?)[ \t]+$", text[max(0, start - 30) : start])
+    if before and _surely_name(before.group(1)):
+        start = start - len(before.group(0))
+    after = re.match(r"[ \t]+(?:(?:and|&)[ \t]+)?([^\W\d_]{2,}(?:['’-][^\W\d_]+)?)(?!\w)", text[end : end + 40])
+    if after and _surely_name(after.group(1)):
+        end += after.end()
+    return made(text, start, end, "NAME", span.sure)
+
+
+def _surely_name(word: str) -> bool:
+    lists = lexicon()
+    return (
+        len(word) > 2
+        and _in_lists(word)
+        and not lists.english(word)
+        and not lists.has("clinical", word)
+        and not word.isupper()
+    )
 
 
 def _whole_words(text: str, span: Span) -> Span:

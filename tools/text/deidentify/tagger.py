@@ -17,6 +17,8 @@ from safetensors import safe_open
 from tools.text.deidentify.features import Token, features_of, tokens_of
 from tools.text.deidentify.lexicon import WEIGHTS, lexicon
 
+_ORDINARY = 0.6
+"""An English word in small letters, in a text that has capitals, must be as likely an identifier as this."""
 _CHUNK = 1500
 """Tokens decoded at once; longer texts are cut at line breaks."""
 
@@ -73,9 +75,10 @@ class Tagger:
     def _stretches(self, text: str, tokens: list[Token], probabilities: NDArray[np.float64], least: float) -> list[Tagged]:
         outside = self.labels.index("O")
         found: list[Tagged] = []
+        mixed = not text.islower()
         for token, row in zip(tokens, probabilities, strict=True):
             sure = float(1 - row[outside])
-            if sure < least:
+            if sure < least or (sure < _ORDINARY and mixed and token.text.islower() and lexicon().english(token.text)):
                 continue
             kinds: dict[str, float] = {}
             for label, value in zip(self.labels, row, strict=True):

@@ -120,7 +120,7 @@ def train(notes: list[Note], lexicon: Lexicon, rounds: int, path: Path, told: di
         if tokens:
             trainer.append(features_of(note.text, tokens, lexicon), labels_of(note, tokens))
     trainer.set_params(
-        {"c1": 0.06, "c2": 0.02, "max_iterations": rounds, "feature.minfreq": 3, "feature.possible_transitions": True}
+        {"c1": 0.03, "c2": 0.02, "max_iterations": rounds, "feature.minfreq": 3, "feature.possible_transitions": True}
     )
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "crf")
