@@ -204,6 +204,16 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     fuzz.set_defaults(package="evals")
     fuzz.add_argument("--files", type=int, default=10_000, metavar="N", help="files (default 10000)")
     fuzz.add_argument("--seed", type=int, default=1, metavar="S")
+    restarts = _command(actions, "restarts", "kill -9 under load with many users, and what is left after")
+    restarts.set_defaults(package="evals")
+    restarts.add_argument("--rounds", type=int, default=200, metavar="N", help="kills (default 200)")
+    restarts.add_argument("--users", type=int, default=20, metavar="N", help="users at once (default 20)")
+    restarts.add_argument("--seed", type=int, default=1, metavar="S")
+    private = _command(actions, "deidentify", "recall of every kind of identifier, precision, clean text")
+    private.set_defaults(package="evals.deidentify", module="run")
+    private.add_argument("--notes", type=int, default=480, metavar="N", help="notes of each set (default 480)")
+    private.add_argument("--seed", type=int, default=303, metavar="S")
+    private.add_argument("--show", action="store_true", help="also list what was missed and blanked wrongly in the dev set")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="BioASQ: first N questions (default all)")
 
 
