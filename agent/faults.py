@@ -37,6 +37,6 @@ def in_words(error: Exception, endpoint: str) -> str:
         return told
     if isinstance(error, GraphRecursionError):
         return "The model kept calling tools without answering and was stopped. Ask again, or in other words."
-    told = explain(error, endpoint) if endpoint else None
+    explained = explain(error, endpoint) if endpoint else None
     _log.error("turn failed", exc_info=error)
-    return str(told) if told else "The turn failed because of a fault in the program; see the log. Nothing was lost."
+    return str(explained) if explained else "The turn failed because of a fault in the program; see the log. Nothing was lost."

@@ -75,6 +75,11 @@ def _add_ask(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     replay = _command(commands, "replay", "run a turn of `ask --bundle` again and say what comes out otherwise")
     replay.add_argument("bundle", metavar="BUNDLE.zip")
+    report = commands.add_parser("report", help="reporting checklists")
+    reports = report.add_subparsers(required=True, metavar="ACTION")
+    card = _command(reports, "card", "MI-CLAIM-GEN, filled from what was measured")
+    card.set_defaults(package="evals", module="report_card")
+    card.add_argument("--results", metavar="DIR", help="what `eval NAME --json` printed, as NAME.json")
     audit = commands.add_parser("audit", help="the audit log")
     actions = audit.add_subparsers(required=True, metavar="ACTION")
     _command(actions, "verify", "check that no entry was changed, taken out or cut off", module="audit")
