@@ -96,7 +96,7 @@ def _known(text: str, known: Mapping[str, Category]) -> list[Span]:
         if len(value) < 2:
             continue
         pattern = rf"(?<!\w){re.escape(value)}(?!\w)"
-        flags = re.NOFLAG if lexicon().english(value) else re.IGNORECASE
+        flags = re.NOFLAG if lexicon().ordinary(value) else re.IGNORECASE
         spans += [made(text, m.start(), m.end(), category) for m in re.finditer(pattern, text, flags)]
     return spans
 
@@ -115,9 +115,19 @@ def _tagged(text: str, rules: Sequence[Span]) -> list[Span]:
     return spans
 
 
+_NEVER = re.compile(
+    r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|[a-z]/[a-z]|dept|unit|status|id|page|visit|room|floor|ward|clinic|hospital|"
+    r"pt|pts|today|tonight|am|pm|er|ed|or|icu|ccu|micu|sicu|nicu|pacu|md|rn|np|pa|do|dr|mr|mrs|ms|miss|attending|resident",
+    re.IGNORECASE,
+)
+"""Words of the ward that name nobody, whatever stands round them."""
+
+
 def _plausible(text: str, tagged: Tagged, rules: Sequence[Span]) -> bool:
     """Whether a stretch of the tagger can be what it says: ages over 89, months up to 12, names that are no eponyms."""
     words = text[tagged.start : tagged.end]
+    if _NEVER.fullmatch(words.strip(" .,;:()")) or (tagged.start and text[tagged.start - 1] == "." and words[:1].isdigit()):
+        return False
     if tagged.label == "AGE":
         return bool(re.fullmatch(r"\s*(?:9\d|1[0-2]\d)\D*", words)) or bool(
             re.match(r"ninet|one hundred", words, re.IGNORECASE)
@@ -163,11 +173,11 @@ def _listed(text: str) -> list[Span]:
     found = []
     for match in _INITIAL.finditer(text):
         word = match.group(2)
-        if _in_lists(word) and not lists.english(word) and not lists.has("clinical", word):
+        if _in_lists(word) and not lists.ordinary(word) and not lists.has("clinical", word):
             found.append(made(text, match.start(), match.end(), "NAME", 0.7))
     for match in _CAPITALISED.finditer(text):
         word = match.group()
-        if len(word) < 3 or lists.english(word) or lists.has("clinical", word) or word.lower().endswith(_ENDS):
+        if len(word) < 3 or lists.ordinary(word) or lists.has("clinical", word) or word.lower().endswith(_ENDS):
             continue
         if not _in_lists(word) or is_eponym(text, match.start(), match.end()):
             continue
@@ -187,7 +197,7 @@ def _clinical(words: str, sure: float) -> bool:
     parts = re.findall(r"[^\W\d_]+", words)
     if not parts or re.fullmatch(r"\W*\w{1,4}\s+\d{1,3}\W*|\W*\w\W*", words):
         return sure < 0.8
-    ordinary = all(lists.english(part) for part in parts)
+    ordinary = all(lists.ordinary(part) for part in parts)
     named = any(lists.has(kind, part) for part in parts for kind in ("given_common", "family_common", "place"))
     if ordinary and not named:
         return sure < (0.93 if words.islower() else 0.75)
@@ -260,7 +270,7 @@ def _surely_name(word: str) -> bool:
     return (
         len(word) > 2
         and _in_lists(word)
-        and not lists.english(word)
+        and not lists.ordinary(word)
         and not lists.has("clinical", word)
         and not word.isupper()
     )
@@ -275,6 +285,12 @@ def _whole_words(text: str, span: Span) -> Span:
         while end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
             end += 1
     return made(text, start, end, span.category, span.sure)
+
+
+def _begins_sentence(text: str, start: int, end: int) -> bool:
+    """An English word with its capital only because a sentence begins: "Brown fluid was drained"."""
+    before = text[:start].rstrip(" \t")
+    return (not before or before[-1] in ".!?\n:-") and bool(re.match(r"[ \t]+[a-z]", text[end:]))
 
 
 def _again(text: str, spans: Sequence[Span]) -> list[Span]:
@@ -295,11 +311,13 @@ def _again(text: str, spans: Sequence[Span]) -> list[Span]:
             if word in seen:
                 continue
             seen.add(word)
-            ordinary = lists.english(word) and span.category in ("NAME", "LOCATION")
+            ordinary = lists.ordinary(word) and span.category in ("NAME", "LOCATION")
             flags = re.NOFLAG if ordinary else re.IGNORECASE
             if ordinary and word.islower():
                 continue
             for match in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text, flags):
-                if not is_eponym(text, match.start(), match.end()):
+                if not is_eponym(text, match.start(), match.end()) and not (
+                    ordinary and _begins_sentence(text, match.start(), match.end())
+                ):
                     found.append(made(text, match.start(), match.end(), span.category, 0.6))
     return found

@@ -56,6 +56,13 @@ class Lexicon:
                 return True
         return False
 
+    def ordinary(self, word: str) -> bool:
+        """An English or clinical word; one that only its ending makes English ("Anand") is not, when it is a name."""
+        value = hashed(word)
+        if value in self.lists["english"] or value in self.lists["clinical"]:
+            return True
+        return self.english(word) and value not in self.lists["given"] and value not in self.lists["family"]
+
     def flags(self, word: str) -> str:
         """One letter for each list that has it; the word's features in one short string."""
         value = hashed(word)

@@ -83,7 +83,7 @@ _UNCASED = re.compile(
     r"\b(?:drs?|mrs?|ms|miss|prof|doctor|nurse|(?:called|paged|phoned|seen|signed|reviewed|verified|performed|evaluated|examined|read|dictated|ordered|"
     r"requested|accompanied|covered)[ \t]+by|(?:d/w|discussed[ \t]+with|spoke[ \t]+(?:with|to)|requesting|per|coordinator|sonographer|technologist|"
     r"attending|surgeon|assistant|resident|fellow|interpreter|family|wife|husband|daughter|son|mother|father|sister|brother|cousin|friend|"
-    r"roommate|partner|neighbou?r|grandson|granddaughter|niece|nephew|aunt|uncle|spouse|pt|patient|participant|named|dear|hi))"
+    r"roommate|partner|neighbou?r|grandson|granddaughter|niece|nephew|aunt|uncle|spouse|pt|patient|participant|named|dear|hi))(?![^\W\d_])"
     r"[ \t]*[.:,(]{0,2}[ \t]*(?P<v>[^\W\d_]{3,}(?:['’-][^\W\d_]+)?(?:[ \t]+(?:[^\W\d_]\.?[ \t]+)?[^\W\d_]{3,}(?:['’-][^\W\d_]+)?)?)",
     re.IGNORECASE,
 )
@@ -161,14 +161,21 @@ def _ordinary(word: str, lexicon: Lexicon) -> bool:
     )
     if low in _NOT_NAMES or lexicon.has("clinical", low):
         return True
-    known = any(lexicon.has(kind, low) for kind in ("given_common", "family_common"))
-    if lexicon.english(low):
+    if lexicon.has("given_common", low) and low not in _ALSO_WORDS:
+        return False
+    if lexicon.ordinary(low):
         return True
-    return not known and (
-        (low.endswith(ends) and not lexicon.has("family", low)) or not re.search("[aeiouyáéíóúäöüæøå]", low)
-    )
+    known = lexicon.has("given", low) or lexicon.has("family", low)
+    return not known and (low.endswith(ends) or not re.search("[aeiouyáéíóúäöüæøå]", low))
 
 
+_ALSO_WORDS = frozenset(
+    "will may mark grant hope art bill faith grace joy rose june april august dawn amber pearl ruby crystal iris violet daisy lily ivy "
+    "olive ginger sandy stormy sunny summer autumn misty angel chance chase clay cliff dale dean drew earl frank gene glen guy heath jack "
+    "jean lance lane lee max miles nick norm pat penny ray rich rob rod roman rusty sky skip stone storm tad tiffany trace victor wade "
+    "ward wiley young long price said see an my sol in do so un ha ma".split()
+)
+"""Given names that are words: in small letters they count as words."""
 _PLACE_WORD = (
     r"Hospital|Medical[ \t]+Cent(?:er|re)|Cent(?:er|re)|Clinic|Infirmary|Health(?:[ \t]*care)?(?:[ \t]+System)?|Manor|Nursing[ \t]+Home|Rehab(?:ilitation)?|"
     r"Hospice|Hospital[ \t]+for[ \t]+\w+|School|College|University|Academy|Institute|Church|Parish|Logistics|Paving|Trucking|Industries|Construction|Motors|"
@@ -191,8 +198,8 @@ def find_places(text: str, lexicon: Lexicon) -> list[Span]:
     for pattern in _PLACES:
         for match in pattern.finditer(text):
             words = re.findall(r"[^\W\d_]{3,}", match.group("v"))
-            own = [w for w in words if lexicon.has("place", w) or lexicon.has("family_common", w) or not lexicon.english(w)]
-            if any(not lexicon.english(w) and not lexicon.has("clinical", w) for w in own) and not is_eponym(
+            own = [w for w in words if lexicon.has("place", w) or lexicon.has("family_common", w) or not lexicon.ordinary(w)]
+            if any(not lexicon.ordinary(w) and not lexicon.has("clinical", w) for w in own) and not is_eponym(
                 text, *match.span("v")
             ):
                 found.append(made(text, match.start("v"), match.end("v"), "LOCATION", 0.7))
@@ -204,7 +211,7 @@ def _no_name(word: str, lexicon: Lexicon) -> bool:
     if bare.lower() in _NOT_NAMES:
         return True
     known = any(lexicon.has(kind, bare) for kind in ("given_common", "family_common", "given", "family"))
-    return len(bare) > 2 and not known and lexicon.english(bare)
+    return len(bare) > 2 and not known and lexicon.ordinary(bare)
 
 
 def _titled(text: str, start: int) -> bool:
@@ -219,7 +226,7 @@ def is_eponym(text: str, start: int, end: int, *, alone: bool = True) -> bool:
     words = [
         word.strip(".,'’").removesuffix("'s").removesuffix("’s").lower() for word in re.split(r"[\s-]+", text[start:end])
     ]
-    words = [word for word in words if word not in ("", "s", "von", "le", "non", "de", "la")]
+    words = [word for word in words if len(word) > 1 and word not in ("von", "le", "non", "de", "la")]
     if not words or not all(word in EPONYMS or word in _WITH_EPONYM for word in words) or _titled(text, start):
         return False
     after = text[end : end + 60]

@@ -41,7 +41,7 @@ _STATES = (
     r"new (?:hampshire|jersey|mexico|york)|(?:north|south) (?:carolina|dakota)|ohio|oklahoma|oregon|pennsylvania|rhode island|"
     r"tennessee|texas|utah|vermont|(?:west )?virginia|washington|wisconsin|wyoming"
 )
-_STREET = r"Street|Avenue|Road|Boulevard|Lane|Drive|Court|Place|Terrace|Parkway|Circle|Square|Highway|Trail|Crescent|Blvd|Ave|Rd|Pkwy|Hwy"
+_STREET = r"Street|Avenue|Road|Boulevard|Lane|Drive|Court|Place|Terrace|Parkway|Circle|Square|Highway|Trail|Crescent|Close|Mews|Grove|Gardens|Row|Walk|Turnpike|Alley|Plaza|Quay|Blvd|Ave|Rd|Pkwy|Hwy"
 _UNIT = r"(?:,?[ \t]*(?:apt|apartment|suite|ste|unit|#|floor|fl|room)\.?[ \t]*#?[\w-]+)?"
 _PLATE = r"(?P<v>[A-Z]{1,4}[ -]?\d{1,4}[ -]?[A-Z]{0,3}|\d{1,4}[ -]?[A-Z]{1,4}[ -]?\d{0,4})"
 _JOINT = rf"(?:{_NO}|[ \t]*[:#])"
@@ -63,7 +63,7 @@ _RULES: tuple[_Rule, ...] = (
     _Rule("MRN", _labelled(rf"mrn|m\.r\.n\.?|mr[ \t]?(?:#|no\.?|num(?:ber)?)|(?:med(?:ical)?\.?[ \t]*)?rec(?:ord)?s?\.?{_NO}|medical[ \t]+records?|unit{_NO}|hosp(?:ital)?\.?{_NO}|patient{_NO}|pt\.?{_NO}|pat[ \t]?id|chart{_NO}|nhs{_NO}?|chi{_NO}|empi|subject[ \t]id")),
     _Rule("HEALTH_PLAN", _labelled(rf"(?:(?:health|medical|dental)[ \t]*)?(?:plan|insurance|ins\.?|policy|member(?:ship)?|subscriber|beneficiary|group|grp|medicare|medicaid|hicn?|mbi|payer|blue[ \t]cross|bcbs|aetna|cigna)(?:[ \t]+(?:beneficiary|plan|policy|member|health[ \t]card))?{_NO}|hicn|mbi|(?:health|medicare)[ \t]card|(?:member|policy|group)[ \t]*[:#]")),
     _Rule("ACCOUNT", _labelled(rf"(?:(?:bank|billing|patient|hospital|guarantor|checking)[ \t]*)?(?:account|acct\.?){_NO}?|(?:csn|fin|har){_JOINT}|csn|(?:encounter|visit|invoice|claim|billing|receipt|routing|guarantor|authorization|auth|referral|order){_NO}|(?:routing|encounter|visit|invoice|claim)[ \t]*[:#]|routing|credit[ \t]card(?:{_NO}|[ \t]+ending(?:[ \t]+in)?)?|iban")),
-    _Rule("LICENSE", _labelled(rf"(?:driver'?s?'?|driving|medical|nursing|state|professional|pharmacy|rn|md|pilot)?[ \t]*(?:licen[cs]e|lic\.)(?:{_NO})?|dl{_JOINT}|d\.l\.|dea(?:{_NO})?|npi(?:{_NO})?|upin(?:{_NO})?|(?:(?:birth|death|board)[ \t]*)?certificate{_NO}|passport(?:{_NO})?|gmc(?:{_NO})?|nmc[ \t]pin|credential{_NO}|registration{_NO}")),
+    _Rule("LICENSE", _labelled(rf"(?:driver'?s?'?|driving|medical|nursing|state|professional|pharmacy|rn|md|pilot)?[ \t]*(?:licen[cs]e|lic\.)(?:{_NO})?|dl{_JOINT}[ \t]*(?:[a-z]{{2}}(?=[ \t]+\w*\d))?|d\.l\.|dea(?:{_NO})?|npi(?:{_NO})?|upin(?:{_NO})?|(?:(?:birth|death|board)[ \t]*)?certificate{_NO}|passport(?:{_NO})?|gmc(?:{_NO})?|nmc[ \t]pin|credential{_NO}|registration{_NO}")),
     _Rule("VEHICLE", _labelled(rf"vin(?:{_NO})?|vehicle(?:[ \t]+id(?:entification)?)?{_NO}")),
     _Rule("VEHICLE", rf"(?<![A-Za-z])(?:(?:licen[cs]e|registration|number)[ \t]*(?:plates?|tag)|plates?(?=[ \t]*(?:no\.?|number|#|:))|(?<=, )plate|vehicle[ \t]reg(?:istration)?)(?:[ \t]*(?:no\.?|number|#))?[ \t]*[:#]?[ \t]*(?:is[ \t]*)?{_PLATE}(?!\w)"),
     _Rule("VEHICLE", r"(?<!\w)(?P<v>(?=[A-HJ-NPR-Z]*\d)(?=\d*[A-HJ-NPR-Z])[A-HJ-NPR-Z0-9]{17})(?!\w)", exact=True),
@@ -88,6 +88,7 @@ _RULES: tuple[_Rule, ...] = (
     _Rule("AGE", r"(?<![\w.,/])(?P<v>9\d|1[0-2]\d)(?=[ \t-]*(?:years?|yrs?|y)\.?[ \t-]*(?:old|o\b|/o\b|\.o\b|of[ \t]age)|[ \t-]*(?:y/?o|y\.o\.?|yo[mf]?)\b|[ \t]*-?year-?old)"),
     _Rule("AGE", r"(?<![A-Za-z])(?:aged?|aged?[ \t]+of|turned|age[ \t]*[:|=])[ \t:|=]*(?P<v>9\d|1[0-2]\d)(?![\w.%]|/\d)"),
     _Rule("AGE", r"(?<![\w.,/-])(?P<v>9\d|1[01]\d)(?=[ \t]*/?[ \t]*(?:M|male|female|woman|man|lady|gentleman)\b)"),
+    _Rule("AGE", r"(?:mother|father|parent|wife|husband|sister|brother|aunt|uncle|spouse|woman|man|lady|gentleman|patient|pt)[ \t]*\([ \t]*(?:age[d]?[ \t]*)?(?P<v>9\d|1[01]\d)[ \t]*\)"),
     _Rule("AGE", r"(?<!\w)(?P<v>(?:ninety|one hundred(?: and)?)(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?)(?=[ -]*(?:years?|yrs?|y\.?o))"),
 )  # fmt: skip
 _COMPILED = tuple((rule.category, re.compile(rule.pattern, re.NOFLAG if rule.exact else re.IGNORECASE)) for rule in _RULES)

@@ -17,6 +17,8 @@ from safetensors import safe_open
 from tools.text.deidentify.features import Token, features_of, tokens_of
 from tools.text.deidentify.lexicon import WEIGHTS, lexicon
 
+_OVER_LINES = ("NAME", "LOCATION")
+"""Only these go on in the next line, where a line was broken for its length."""
 _ORDINARY = 0.6
 """An English word in small letters, in a text that has capitals, must be as likely an identifier as this."""
 _CHUNK = 1500
@@ -87,7 +89,10 @@ class Tagger:
             label = max(kinds, key=lambda kind: kinds[kind])
             begins = self._of(row, f"B-{label}") > self._of(row, f"I-{label}")
             last = found[-1] if found else None
-            if last and last.label == label and not begins and not text[last.end : token.start].strip():
+            apart = text[last.end : token.start] if last else ""
+            if token.text == "\n" or "\n" in apart:
+                begins = begins or label not in _OVER_LINES or bool(last and text[last.end - 1].isdigit())
+            if last and last.label == label and not begins and not apart.strip():
                 found[-1] = Tagged(last.start, token.end, label, max(last.sure, sure))
             elif token.text != "\n":
                 found.append(Tagged(token.start, token.end, label, sure))
