@@ -14,6 +14,7 @@ GRADE = ("grade_fractures",)
 SHOW = ("show_image",)
 SEARCH = ("search_literature",)
 READ = ("read_record",)
+HIDE = ("deidentify",)
 NONE: tuple[str, ...] = ()
 
 
@@ -25,6 +26,18 @@ class Phrasing(NamedTuple):
     attached: Attached = "sample"
 
 
+_HIDE = (
+    "Please anonymise the chart",
+    "can you de-identify record1 for me",
+    "I want to share this record without any identifiers",
+    "scrub the names out of the record",
+    "Redact everything that identifies her",
+    "remove PHI from record1",
+    "pseudonymize the patient's record please",
+    "make the record anonymous",
+    "strip the identifying information from this chart",
+    "give me a de-identified copy of the record",
+)
 _GRADE = (
     "Has this person broken any of their vertebrae?",
     "how bad is the deformity at T11",
