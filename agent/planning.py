@@ -137,19 +137,16 @@ def _plan_clause(clause: str, tool: str, situation: Situation) -> Plan:
         return Plan(calls=(PlannedCall(tool, {"query": _resolved(clause, situation), **slots.years(clause)}),))
     if tool == "check_claim":
         return Plan(calls=(PlannedCall(tool, {"claim": slots.claim(clause)}),))
-    if tool == "read_record":
-        return _plan_record(clause, situation)
-    if tool == "predict_outcome":
-        return _plan_prediction(clause, situation)
-    if tool == "find_similar_patients":
-        return _plan_similar(clause, situation)
-    if tool == "grade_fractures":
-        return _plan_grading(clause, situation)
-    if tool == "synthesize_healthy_spine":
-        return _plan_healthy(clause, situation)
-    if tool == "show_image":
-        return _plan_picture(clause, situation)
-    return Plan(calls=(PlannedCall(tool, {}),))
+    plan = {
+        "read_record": _plan_record,
+        "predict_outcome": _plan_prediction,
+        "find_similar_patients": _plan_similar,
+        "grade_fractures": _plan_grading,
+        "synthesize_healthy_spine": _plan_healthy,
+        "show_image": _plan_picture,
+        "deidentify": _plan_deidentification,
+    }.get(tool)
+    return plan(clause, situation) if plan else Plan(calls=(PlannedCall(tool, {}),))
 
 
 def _resolved(clause: str, situation: Situation) -> str:
@@ -165,6 +162,19 @@ def _resolved(clause: str, situation: Situation) -> str:
         if len(query.split()) < 6:
             return f"{query} vertebral fractures"
     return query
+
+
+def _plan_deidentification(clause: str, situation: Situation) -> Plan:
+    kinds = ("record", "document", "table")
+    there = [artifact for artifact in situation.artifacts if artifact.kind in kinds]
+    if not there:
+        return Plan(
+            reply="Please attach the record or document that is to be de-identified; for a file on disk, "
+            "`consilium text deidentify FILE` does it too.",
+            why="Nothing that can be de-identified is attached.",
+        )
+    chosen = [artifact for artifact in slots.named(clause, situation.artifacts) if artifact.kind in kinds]
+    return Plan(calls=(PlannedCall("deidentify", {"target": (chosen or there[-1:])[0].handle}),))
 
 
 def _plan_record(clause: str, situation: Situation) -> Plan:
