@@ -73,7 +73,7 @@ _STRONG: dict[str, str] = {
                    r"ehr|encounters?|procedures?|operations?|surger\w+|vitamin d|kidney function|smok\w+|bmi|weight|notes)\b",
     "predict_outcome": r"\b(risk of (?:death|dying|mortality|a long)|(?:patient(?:'s)?|her|his|their) risk|risk for (?:this|the|her|him)|risk score|prognos\w+|"
                        r"surviv(?:e|al chances?)|mortality|predict(?:ed)? (?:for|the outcome|her|his)|how likely|length of stay|how long will)\b",
-    "deidentify": r"\b(de-?identif\w*|anonymi[sz]\w*|pseudonymi[sz]\w*|redact\w*|scrub|phi|identifiers)\b",
+    "deidentify": r"\b(de-?identif\w*|anonym\w*|identifying|identifies (?:her|him|them|the patient)|pseudonymi[sz]\w*|redact\w*|scrub|phi|identifiers)\b",
     "grade_fractures": r"\b(fractur\w*|compress(?:ed|ion)|collapsed?|wedg\w+|genant|height loss|rhlv|crush\w*|biconcave|vcfs?|grad(?:e|es|ing) (?:it|this|"
                        r"them|the|all|every|each|is|ct|l\d|t\d))\b",
 }  # fmt: skip

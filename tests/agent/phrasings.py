@@ -178,6 +178,7 @@ _NONE = (
 
 PHRASINGS: tuple[Phrasing, ...] = (
     *(Phrasing(text, GRADE) for text in _GRADE),
+    *(Phrasing(text, HIDE) for text in _HIDE),
     *(Phrasing(text, SHOW) for text in _SHOW),
     *(Phrasing(text, SEARCH) for text in _SEARCH),
     *(Phrasing(text, READ) for text in _READ),
