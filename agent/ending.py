@@ -76,7 +76,7 @@ def storage_words(error: OSError | sqlite3.OperationalError) -> str:
     """What is wrong with the disk or a database, in words; empty when it is something else."""
     words = str(error).lower()
     if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in words:
-        return "The disk is full: nothing was stored. Free some space, then ask again; the conversation is kept as it was."
+        return "The disk is full: nothing was stored. Free some space and ask again; the conversation is kept as it was."
     if "locked" in words or "busy" in words:
         return "The database is in use by another program for too long. Ask again; the conversation is kept as it was."
     if getattr(error, "errno", None) == errno.EROFS or "readonly" in words:

@@ -99,6 +99,8 @@ def _settle(clause: str, route: Route, situation: Situation) -> str:
     """Rules that outweigh likeness: the literature is named, a record is asked, an image question has an image."""
     if _LITERATURE.search(clause) and cued("search_literature", clause):
         return "search_literature"
+    if cued("deidentify", clause) and not _is_general(clause):
+        return "deidentify"
     if _BROKEN.search(clause) and _HISTORY.search(clause):
         return "read_record"
     kinds = {artifact.kind for artifact in situation.artifacts}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from agent.by_strategy import CHOSE
 from core.store import SessionStore
 from core.types import Artifact, CallRecord, Evidence, Frozen, NewArtifact, ToolProvenance, Turn
 from grounding import check_answer
@@ -135,6 +136,8 @@ def _verdicts(turn: Turn) -> list[Difference]:
     for sentence in turn.answer.sentences:
         if turn.answer.abstained and not sentence.evidence:
             continue
+        if turn.answer.choice and sentence.text.startswith(f"{CHOSE} {turn.answer.choice.letter}:"):
+            continue  # it stands on votes and was not checked then either
         verdicts = {again.verdict for again in check_answer(sentence.text, turn.evidence)}
         if verdicts != {sentence.verdict}:
             found.append(

@@ -1,12 +1,13 @@
 """`consilium eval fuzz`: mutated files through every reader, in processes with limits, and what went wrong.
 
 A reader may refuse a file with one of our errors. Counted as faults are: any other exception, a process that died, a file that
-took over ten seconds, memory over the limit, and files left behind.
+took over ten seconds of computing or a minute in all, memory over the limit, and files left behind.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import os
@@ -27,6 +28,8 @@ from core.types import Frozen
 from evals import fuzz_seeds
 
 _SLOWEST_S = 10
+"""Of computing; the clock on the wall also counts what other programs do."""
+_LONGEST_S = 60
 _BATCH = 250
 _MEMORY_MB = 4096
 
@@ -80,6 +83,7 @@ def fuzz(files: int, seed: int) -> Outcome:
     by_reader: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as scratch:
         seeds = fuzz_seeds.make(Path(scratch) / "seeds")
+        _warm(seeds, Path(scratch) / "warm")
         jobs = [(number, *seeds[number % len(seeds)]) for number in range(files)]
         by_reader.update(reader for _, reader, _ in jobs)
         for first in range(0, files, _BATCH):
@@ -93,6 +97,15 @@ def fuzz(files: int, seed: int) -> Outcome:
         files=files, read=read, refused=refused, seconds=round(time.monotonic() - started, 1), peak_mb=peak,
         by_reader=dict(by_reader), faults=tuple(faults),
     )  # fmt: skip
+
+
+def _warm(seeds: Sequence[tuple[str, Path]], folder: Path) -> None:
+    """Read every whole file once, so that no child spends its time on imports and weights."""
+    for number, (reader, path) in enumerate(seeds):
+        into = folder / str(number)
+        into.mkdir(parents=True)
+        with contextlib.suppress(ConsiliumError):
+            fuzz_seeds.READERS[reader](path, into)
 
 
 class _Part(Frozen):
@@ -112,7 +125,7 @@ def _in_process(jobs: Sequence[tuple[int, str, Path]], seed: int, scratch: Path)
     told: list[tuple[str, str]] = []
     peak = 0
     try:
-        while receiver.poll(_SLOWEST_S + 20):
+        while receiver.poll(_LONGEST_S + 20):
             kind, what, used = json.loads(receiver.recv_bytes())
             told.append((kind, what))
             peak = max(peak, used)
@@ -147,6 +160,7 @@ def _child(
     os.dup2(devnull, 2)
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGALRM, _slow)
+    signal.signal(signal.SIGPROF, _slow)
     tempfile.tempdir = str(scratch / f"tmp-{os.getpid()}")
     Path(tempfile.tempdir).mkdir()
     for number, reader, path in jobs:
@@ -168,19 +182,21 @@ def _one(number: int, reader: str, path: Path, seed: int, scratch: Path) -> tupl
     file = folder / path.name
     file.write_bytes(mutated(path.read_bytes(), pick))
     read: Callable[[Path, Path], bool] = fuzz_seeds.READERS[reader]
-    signal.alarm(_SLOWEST_S)
+    signal.setitimer(signal.ITIMER_PROF, _SLOWEST_S)
+    signal.alarm(_LONGEST_S)
     try:
         outcome = ("read" if read(file, folder) else "refused", "")
     except ConsiliumError as error:
         outcome = ("refused", type(error).__name__)
     except _TooSlow:
-        outcome = ("fault", f"took over {_SLOWEST_S} s")
+        outcome = ("fault", f"took over {_SLOWEST_S} s of computing or {_LONGEST_S} s in all")
     except MemoryError:
         outcome = ("fault", f"needed more than {_MEMORY_MB} MB")
     except BaseException as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         outcome = ("fault", f"{type(error).__name__}: {str(error)[:100]} ({Path(last.filename).name}:{last.lineno})")
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
     left = [p.name for p in Path(tempfile.gettempdir()).iterdir()]
     _sweep(folder)

@@ -27,7 +27,9 @@ def _answer(method: str, headers: list[tuple[bytes, bytes]], scheme: str = "http
         sent.append(message)
 
     scope = {"type": "http", "method": method, "headers": headers, "scheme": scheme}
-    asyncio.run(Guard(app)(scope, None, send))
+    loop = asyncio.new_event_loop()  # not asyncio.run, which drops a loop that others left current
+    loop.run_until_complete(Guard(app)(scope, None, send))
+    loop.close()
     told: dict[bytes, list[bytes]] = {}
     for name, value in sent[0]["headers"]:
         told.setdefault(name, []).append(value)

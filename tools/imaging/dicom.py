@@ -94,8 +94,10 @@ def read_dicom(paths: Sequence[Path], pseudonyms: Pseudonyms | None = None) -> D
     """
     try:
         return _read(paths, pseudonyms)
-    except (ConsiliumError, MemoryError):
+    except ConsiliumError:
         raise
+    except MemoryError as error:  # a damaged length claims more than there is
+        raise TooLarge("An element of a DICOM file claims more memory than may be used.") from error
     except Exception as error:  # converters raise whatever they like
         raise FileError(f"The header of a DICOM file is damaged ({type(error).__name__}).") from error
 

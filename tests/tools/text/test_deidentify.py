@@ -110,7 +110,9 @@ def test_weekdays_and_intervals_stay_whatever_the_form() -> None:
         want = day + timedelta(days=days)
         if day.month == 5:
             continue  # "May" is its own abbreviation
-        for form in ("%Y-%m-%d", "%m/%d/%Y", "%B %d, %Y", "%d %b %Y", "%d-%b-%Y"):
+        (named,) = find_dates(f"{day:%B} {day.day}, {day.year}")
+        assert moved(named, days) == f"{want:%B} {want.day}, {want.year}"
+        for form in ("%Y-%m-%d", "%m/%d/%Y", "%d %b %Y", "%d-%b-%Y"):
             (found,) = find_dates(day.strftime(form))
             assert moved(found, days) == want.strftime(form)
         assert want.weekday() == day.weekday()

@@ -76,6 +76,8 @@ def moved(found: Found, days: int) -> str:
     if parts.get("mon"):
         new["mon"] = _like_month(parts["mon"], day.month)
     wide = all(len(parts[group] or "00") == 2 for group in ("m", "d", "a", "b") if group in parts)
+    if found.kind in ("words", "monthday"):  # "March 15" goes to "March 5"; only "March 05" says that it pads
+        wide = parts["d"].startswith("0")
     for group, value in (("m", day.month), ("d", day.day)):
         if parts.get(group):
             new[group] = _padded(wide, value)

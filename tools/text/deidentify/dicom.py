@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.errors import ConsiliumError, FileError
+from core.errors import ConsiliumError, FileError, TooLarge
 from core.types import Frozen
 from tools.text.deidentify.burned_in import Region, blank, text_regions
 from tools.text.deidentify.find import find_identifiers
@@ -154,8 +154,11 @@ def deidentify_dicom(path: Path, out: Path, mapping: Mapping, key: bytes) -> Dic
     """
     try:
         return _deidentified(path, out, mapping, key)
-    except (ConsiliumError, MemoryError):
+    except ConsiliumError:
         raise
+    except MemoryError as error:  # a damaged length claims more than there is
+        out.unlink(missing_ok=True)
+        raise TooLarge("An element of the DICOM file claims more memory than may be used; nothing was written.") from error
     except Exception as error:  # converters and decoders raise whatever they like
         out.unlink(missing_ok=True)
         raise FileError(f"The DICOM file is damaged ({type(error).__name__}); nothing was written.") from error

@@ -64,7 +64,7 @@ def find_identifiers(text: str, known: Mapping[str, Category] | None = None) -> 
     names = find_names(text, lexicon())
     dates = _dates(text)
     spans = [*rules, *names, *find_places(text, lexicon()), *dates, *_known(text, known or {})]
-    spans += _tagged(text, [*rules, *dates])
+    spans += _tagged(text)
     spans += _listed(text)
     spans = merged(text, [span for span in spans if span.end > span.start])
     spans = _grown(text, spans)
@@ -101,11 +101,11 @@ def _known(text: str, known: Mapping[str, Category]) -> list[Span]:
     return spans
 
 
-def _tagged(text: str, rules: Sequence[Span]) -> list[Span]:
+def _tagged(text: str) -> list[Span]:
     spans = []
     for tagged in tagger().tag(text, LEAST):
         category = _LABELS[tagged.label]
-        if not _plausible(text, tagged, rules):
+        if not _plausible(text, tagged):
             continue
         if category in ("ID", "PHONE"):
             category = _kind_by_label(text, tagged.start, category)
@@ -123,7 +123,7 @@ _NEVER = re.compile(
 """Words of the ward that name nobody, whatever stands round them."""
 
 
-def _plausible(text: str, tagged: Tagged, rules: Sequence[Span]) -> bool:
+def _plausible(text: str, tagged: Tagged) -> bool:
     """Whether a stretch of the tagger can be what it says: ages over 89, months up to 12, names that are no eponyms."""
     words = text[tagged.start : tagged.end]
     if _NEVER.fullmatch(words.strip(" .,;:()")) or (tagged.start and text[tagged.start - 1] == "." and words[:1].isdigit()):
@@ -141,7 +141,7 @@ def _plausible(text: str, tagged: Tagged, rules: Sequence[Span]) -> bool:
         return _date_like(text, tagged)
     if tagged.label in ("ID", "PHONE"):
         return any(c.isdigit() for c in words) and (len(re.findall(r"\d", words)) > 3 or tagged.sure > 0.6)
-    return any(span.start < tagged.end and tagged.start < span.end for span in rules) or "." in words
+    return bool(re.search(r"[a-z\d]\.[a-z]{2,}|@|(?:\d{1,3}\.){3}|://", words, re.IGNORECASE))
 
 
 _CAPITALISED = re.compile(r"(?<![\w'’-])[A-Z][^\W\d_]*[a-z][^\W\d_]*(?:['’-][A-Z][^\W\d_]+)?(?![\w-])")

@@ -135,7 +135,7 @@ class Mapping:
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
             return cls(told["shift_days"], told["placeholders"], told["originals"], told["dates"], set(told["ages"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise FileError(f"{path.name!r} is not a mapping that `text deidentify --map` wrote.") from error
 
 

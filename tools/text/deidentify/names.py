@@ -34,7 +34,7 @@ EPONYMS = frozenset(
 )
 _THINGS = (
     r"disease|disorder|syndrome|sign|signs|test|tests|scale|score|scores|angle|grade|graded|catheter|cath|tube|drain|drains|forceps|clamp|"
-    r"clamps|scissors|retractor|retractors|lymphoma|sarcoma|tumou?r|carcinoma|cell|cells|body|bodies|dementia|palsy|phenomenon|fracture|"
+    r"clamps|scissors|retractor|retractors|lymphoma|sarcoma|tumou?rs?|carcinoma|cell|cells|body|bodies|dementia|palsy|phenomenon|fracture|"
     r"fractures|lesion|lesions|procedure|operation|repair|technique|manoeuvre|maneuver|position|reflex|stain|solution|lactate|monitor|chart|"
     r"units?|lines?|hump|point|node|nodes|cyst|cysts|diverticulum|diverticula|contracture|esophagus|oesophagus|thyroiditis|ophthalmopathy|"
     r"granulomatosis|arteritis|cardiomyopathy|angina|pattern|anomaly|malformation|purpura|macroglobulinemia|coma|criteria|class|classification|"
@@ -94,7 +94,7 @@ _NOT_NAMES = frozenset(
     "service emergency room unit phone fax address history exam impression findings plan assessment diagnosis please call see seen per "
     "aware notified will would should can may today tomorrow yesterday denies reports states plan left right bilateral who deceased "
     "monday tuesday wednesday thursday friday saturday sunday none na n/a tbd pending self doctor team family staff rounds note time "
-    "i we you it as be by from but if so yes do does did also all any both each other than then there these those when where which while".split()
+    "id ids no i we you it as be by from but if so yes do does did also all any both each other than then there these those when where which while".split()
 )
 _CUT = re.compile(r"\s+(?:[A-Z][A-Za-z.]*:|MRN|DOB|SSN|Date|Age|Sex|Phone|M\.?D\b).*$", re.DOTALL)
 
@@ -226,11 +226,13 @@ def is_eponym(text: str, start: int, end: int, *, alone: bool = True) -> bool:
     words = [
         word.strip(".,'’").removesuffix("'s").removesuffix("’s").lower() for word in re.split(r"[\s-]+", text[start:end])
     ]
+    graded = len(words) > 1 and bool(re.fullmatch(r"[ivx]{1,4}|[abc]|\d", words[-1]))
+    words = words[:-1] if graded else words
     words = [word for word in words if len(word) > 1 and word not in ("von", "le", "non", "de", "la")]
     if not words or not all(word in EPONYMS or word in _WITH_EPONYM for word in words) or _titled(text, start):
         return False
     after = text[end : end + 60]
-    if _BEFORE_THING.match(after) or re.match(r"\s*(?:[IVXABC]{1,4}\b|\d)", after):
+    if graded or _BEFORE_THING.match(after) or re.match(r"\s*(?:[IVXABC]{1,4}\b|\d)", after):
         return True
     if alone and len(words) == 1 and words[0] in _ALWAYS:
         return True
