@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from agent.assemble import build_assistant
 from agent.assistant import Assistant
 from agent.events import TextDelta, TurnDone
-from agent.shield import Shield, hidden
+from agent.models.completions import Completions, Request
+from agent.models.endpoint import Endpoint
+from agent.shield import Shield, hidden, hidden_protocol, shielded_by
+from agent.turns import Asked
 from core.settings import load_settings
 from core.types import Turn
-from tests.agent.openai_server import ALL, NO_NATIVE, Script, serving
+from tests.agent.openai_server import ALL, COUNTS, NO_NATIVE, Script, serving
 from tools.text.deidentify.mapping import Mapping
 
 ME = "me"
@@ -163,3 +167,39 @@ def test_a_date_in_another_form_comes_back_as_the_real_day(tmp_path: Path) -> No
     assert shield.hide("The operation was on 2021-04-05.") == "The operation was on 2020-02-10."
     assert shield.show("It was on 2/10/2020, a Monday.") == "It was on 4/5/2021, a Monday."
     assert shield.show("It was on February 10, 2020.") == "It was on April 5, 2021."
+
+
+def test_what_a_strategy_asks_itself_is_hidden_and_its_reply_has_the_real_words_again(elsewhere: None) -> None:
+    script = Script(["[NAME-1] should be asked."])
+    shield = Shield(known={"Quenby": "NAME"})
+    with serving(script) as url, shielded_by(shield):
+        request = Request(({"role": "user", "content": "Whom does Quenby ask?"},), max_tokens=20)
+        reply = Completions(Endpoint(f"{url}/v1", "scripted"), "", 10.0).chat(request)
+    assert "Quenby" not in json.dumps(script.requests)
+    assert reply.text == "Quenby should be asked."
+
+
+def test_what_is_counted_at_the_endpoint_and_what_a_client_instructs_is_hidden(record: Path, elsewhere: None) -> None:
+    script = Script(["I can help."], can=ALL | COUNTS)
+    told = Asked(question="What now?", instructions="Call her Mrs. Oluwaseun Brzezinski, MRN 4471902, of Tewksbury.")
+    for assistant, conversation in conversing(script, record):
+        ended = threading.Event()
+        assistant.start(ME, conversation, told, lambda event: ended.set() if isinstance(event, TurnDone) else None).join()
+        assert ended.is_set()
+        sent = json.dumps([script.requests, script.counted], ensure_ascii=False)
+        assert "Call her Mrs. [NAME" in sent
+        for secret in ("Oluwaseun", "Brzezinski", "4471902"):
+            assert secret not in sent, secret
+
+
+def test_messages_of_the_protocol_lose_names_in_parts_and_in_arguments_of_calls() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "t", "arguments": json.dumps({"who": "Quenby"})}}
+    sent = hidden_protocol(
+        [
+            {"role": "user", "content": [{"type": "text", "text": "Is Quenby well?"}]},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+        ],
+        Shield(known={"Quenby": "NAME"}),
+    )
+    assert "Quenby" not in json.dumps(sent)
+    assert json.loads(sent[1]["tool_calls"][0]["function"]["arguments"]) == {"who": "[NAME-1]"}
