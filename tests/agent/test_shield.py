@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from agent.assemble import build_assistant
 from agent.assistant import Assistant
-from agent.events import TextDelta, TurnDone
+from agent.events import Event, TextDelta, TurnDone
 from agent.models.completions import Completions, Request
 from agent.models.endpoint import Endpoint
 from agent.shield import Shield, hidden, hidden_protocol, shielded_by
@@ -183,9 +182,9 @@ def test_what_is_counted_at_the_endpoint_and_what_a_client_instructs_is_hidden(r
     script = Script(["I can help."], can=ALL | COUNTS)
     told = Asked(question="What now?", instructions="Call her Mrs. Oluwaseun Brzezinski, MRN 4471902, of Tewksbury.")
     for assistant, conversation in conversing(script, record):
-        ended = threading.Event()
-        assistant.start(ME, conversation, told, lambda event: ended.set() if isinstance(event, TurnDone) else None).join()
-        assert ended.is_set()
+        events: list[Event] = []
+        assistant.start(ME, conversation, told, events.append).join()
+        assert isinstance(events[-1], TurnDone)
         sent = json.dumps([script.requests, script.counted], ensure_ascii=False)
         assert "Call her Mrs. [NAME" in sent
         for secret in ("Oluwaseun", "Brzezinski", "4471902"):
