@@ -128,6 +128,11 @@ def explain(error: Exception, endpoint: str) -> EndpointError | None:
     return None
 
 
+def is_down(error: Exception, endpoint: str) -> bool:
+    """Whether an error tells of the endpoint's own fault; a request that it refused (400) does not."""
+    return not isinstance(error, openai.BadRequestError) and explain(error, endpoint) is not None
+
+
 def refuses_pictures(error: openai.BadRequestError) -> bool:
     """Whether an endpoint says that it takes no pictures, or not these."""
     return bool(re.search(r"image|multimodal|multi-modal|mm_", str(error.message), re.IGNORECASE))
