@@ -100,11 +100,14 @@ def fuzz(files: int, seed: int) -> Outcome:
 
 
 def _warm(seeds: Sequence[tuple[str, Path]], folder: Path) -> None:
-    """Read every whole file once, so that no child spends its time on imports and weights."""
+    """Read every whole file once, so that no child spends its time on imports and weights.
+
+    A reader that fails here fails again in the child, where it is counted.
+    """
     for number, (reader, path) in enumerate(seeds):
         into = folder / str(number)
         into.mkdir(parents=True)
-        with contextlib.suppress(ConsiliumError):
+        with contextlib.suppress(Exception):
             fuzz_seeds.READERS[reader](path, into)
 
 

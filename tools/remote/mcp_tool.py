@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -150,7 +151,9 @@ def _in_time(server: RemoteServer, use: Callable[[Any], Awaitable[T]], context: 
         async with anyio.create_task_group() as group:
             if context is not None:
                 group.start_soon(_watch, context, group.cancel_scope)
-            async with Client(await _transport(server), read_timeout_seconds=_CALL_S, cache=None) as client:
+            async with AsyncExitStack() as open_now:
+                transport = await _transport(server, open_now)
+                client = await open_now.enter_async_context(Client(transport, read_timeout_seconds=_CALL_S, cache=None))
                 outcome.append(await use(client))
             group.cancel_scope.cancel()
 
@@ -175,7 +178,8 @@ async def _watch(context: ToolContext, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-async def _transport(server: RemoteServer) -> Any:
+async def _transport(server: RemoteServer, open_now: AsyncExitStack) -> Any:
+    """The way to a server. The transport does not close an HTTP client that it is given: `open_now` does."""
     from mcp import StdioServerParameters, stdio_client
     from mcp.client.streamable_http import streamable_http_client
     from mcp.shared._httpx_utils import create_mcp_http_client
@@ -185,7 +189,8 @@ async def _transport(server: RemoteServer) -> Any:
         return stdio_client(StdioServerParameters(command=program, args=arguments))
     key = server.key.get_secret_value()
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    return streamable_http_client(server.url, http_client=create_mcp_http_client(headers=headers))
+    http = await open_now.enter_async_context(create_mcp_http_client(headers=headers))
+    return streamable_http_client(server.url, http_client=http)
 
 
 def _reason(error: BaseException) -> str:

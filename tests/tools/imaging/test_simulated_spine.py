@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tools.imaging.compression import Squeeze, compress_levels, true_loss
+from tools.imaging.compression import Squeeze, compress_levels, rim_loss, true_loss
 from tools.imaging.fractures.heights import measure_spine
 from tools.imaging.simulated_spine import SimulatedSpine, plan_spine, random_fracture, render
 from tools.imaging.vertebra_shape import Fracture, endplates, true_heights
@@ -59,9 +59,11 @@ def test_a_random_fracture_has_the_grade_it_is_asked_for(grade: int) -> None:
     low, high = {1: (0.2, 0.25), 2: (0.25, 0.4), 3: (0.4, 0.6)}[grade]
     for seed in range(20):
         fracture = random_fracture(np.random.default_rng(seed), grade)
+        at_the_points = max(rim_loss(fracture.kind, fracture.severity))
+        assert low <= at_the_points <= high
         after = true_heights(shape, fracture)
         worst = max(1 - now / was for was, now in zip(before, after, strict=True))
-        assert low - 0.005 <= worst <= high + 0.005
+        assert 0.7 * at_the_points < worst <= at_the_points + 0.01, "a third's mean is less than its rim"
 
 
 def test_endplates_never_cross_in_the_worst_fracture() -> None:
