@@ -7,7 +7,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends make fonts-deja
 WORKDIR /app
 USER consilium
 COPY --chown=consilium . .
-RUN make install
+RUN make install && .venv/bin/pip install -q -e '.[postgres]'
 ENV CONSILIUM_HOME=/data CONSILIUM_HOST=0.0.0.0
 VOLUME /data
 EXPOSE 7860

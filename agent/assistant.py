@@ -19,33 +19,39 @@ from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import JsonValue
 
 from agent.answering import build_answer
+from agent.breaker import Breaker
+from agent.consent import Consent
 from agent.conversations import ConversationInfo, Place
-from agent.ending import STOPPED, check_ending, emit_text, ended, in_words
+from agent.ending import STOPPED, check_ending, emit_text, ended, in_words, telling_storage_faults
 from agent.events import Event, Notice, Queued, TurnDone
 from agent.fair_queue import FairQueue, Ticket
 from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
+from agent.models.endpoint import is_down
 from agent.models.lines import Lines, noted_in
 from agent.models.preflight import Check
 from agent.served import Served
+from agent.shield import Shield, shielded_by
 from agent.state import open_state
 from agent.status import Attached, ModelStatus, SampleCase
 from agent.turns import Asked, RunningTurn
+from core.audit import AuditLog
 from core.errors import ConsiliumError, EndpointError, InputError, ToolCancelled
 from core.pseudonym import Pseudonyms
 from core.settings import Settings
 from core.store import SessionStore, remove_expired
-from core.types import ToolResult, Turn
+from core.types import CallRecord, ToolResult, Turn
 from tools.base import Progress, Tool
 from tools.imaging.slices import draw_slice, slice_count
-from tools.intake import read_files
+from tools.intake_worker import Limits, read_in_worker
 from tools.registry import Registry
-from tools.runtime import CallRequest, ToolRuntime
+from tools.runtime import CallRequest, ToolRuntime, log_call
 from tools.sample import load_sample
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.05
 _WORKSPACE = "workspace"
+_IDLE_SESSIONS = 200
 _SAMPLE_QUESTIONS = (
     "Which vertebrae are fractured and how badly?",
     "What does the literature say about grading vertebral fractures?",
@@ -55,9 +61,9 @@ _SAMPLE_NOTE = (
     "ct1 is a real chest CT; ct2 is the same CT with one vertebra compressed on purpose (simulated); "
     "record1 is a synthetic patient who has nothing to do with the CT."
 )
-_RECORD_STAYS = (
-    "Record contents are not sent to an endpoint that is not on this machine. "
-    "Use the embedded model or an endpoint on 127.0.0.1 to ask about the record."
+_HIDDEN = (
+    "The model is not on this machine: names, dates, numbers and places that identify the patient were replaced before "
+    "anything was sent to it, and put back in what it answered. What is left may still tell who it is."
 )
 
 
@@ -78,6 +84,7 @@ class ReadyModel:
 class _Session:
     store: SessionStore
     cache: ResultCache = field(default_factory=dict)
+    consent: Consent = field(default_factory=Consent)
 
 
 class Assistant:
@@ -86,7 +93,8 @@ class Assistant:
     def __init__(self, settings: Settings, registry: Registry, connect: Callable[[], ReadyModel]) -> None:
         self._settings = settings
         self._registry = registry
-        self._runtime = ToolRuntime(registry)
+        self._audit = AuditLog(settings.home)
+        self._runtime = ToolRuntime(registry, self._note_call)
         self._connect = connect
         self.state = open_state(settings)
         self._folder = self.state.sessions
@@ -98,6 +106,8 @@ class Assistant:
         self._running: dict[str, RunningTurn] = {}
         self._watchers: list[Callable[[Turn], None]] = []
         self._lock = threading.Lock()
+        self._breakers: dict[str, Breaker] = {}
+        self._unwritten: dict[str, tuple[int, Turn]] = {}
         for conversation in self._conversations.expire(settings.session_days):
             self._remove_files(conversation)
         remove_expired(self._folder, settings.session_days)
@@ -188,6 +198,7 @@ class Assistant:
         """Delete its turns, its memory and its files."""
         self._conversations.delete(owner, conversation)
         self._remove_files(conversation)
+        self._audit.write("delete", conversation=conversation)
 
     def turns(self, owner: str, conversation: str) -> tuple[Turn, ...]:
         """The turns so far."""
@@ -199,7 +210,10 @@ class Assistant:
 
     def attach(self, owner: str, conversation: str, paths: Sequence[Path]) -> Attached:
         """Read files in; one that cannot be read does not lose the others."""
-        taken = read_files(paths, self.store(owner, conversation), Pseudonyms.kept_in(self._settings.home))
+        limits = Limits(seconds=self._settings.upload_seconds, memory_mb=self._settings.upload_memory_mb)
+        whose = Pseudonyms.kept_in(self._settings.home)
+        taken = read_in_worker(paths, self.store(owner, conversation), limits, pseudonyms=whose)
+        self._audit.write("attach", conversation=conversation, files=len(paths), taken=len(taken.artifacts))
         return Attached(artifacts=taken.artifacts, problems=taken.problems)
 
     def load_sample(self, owner: str, conversation: str) -> SampleCase:
@@ -285,12 +299,8 @@ class Assistant:
             raise InputError("The question is empty.")
         ticket = self._line.enter(owner)
         try:
-            session.store.touch()
-            position = self._conversations.count(conversation)
-            handles = tuple(artifact.handle for artifact in session.store.list())
-            turn = Turn(id=str(position + 1), question=asked.question, attached=handles, started=datetime.now(UTC))
-            if asked.position not in (None, position) or not self._take(conversation, position, turn):
-                raise InputError("The last question is still being answered; wait for it or stop it.")
+            with telling_storage_faults():
+                turn, position = self._begun(conversation, session, asked)
         except BaseException:
             self._line.give_up(ticket)
             raise
@@ -303,7 +313,9 @@ class Assistant:
             cache=session.cache,
             instructions=asked.instructions,
             cancelled=running.cancelled,
+            consent=session.consent,
         )
+        session.consent.hear(asked.question)
 
         def work() -> None:
             done = turn
@@ -311,7 +323,7 @@ class Assistant:
                 done = self._in_its_place(ticket, conversation, asked, turn, run, running)
             finally:
                 self._running.pop(conversation, None)
-                self._conversations.end(conversation, position, done)
+                done = self._stored(conversation, position, done)
                 for watcher in self._watchers:
                     watcher(done)
                 emit(TurnDone(turn=done))
@@ -320,12 +332,41 @@ class Assistant:
         running.begin(work)
         return running
 
+    def _begun(self, conversation: str, session: _Session, asked: Asked) -> tuple[Turn, int]:
+        """A new turn, written down as begun, and its position."""
+        session.store.touch()
+        self._write_left(conversation)
+        position = self._conversations.count(conversation)
+        handles = tuple(artifact.handle for artifact in session.store.list())
+        turn = Turn(id=str(position + 1), question=asked.question, attached=handles, started=datetime.now(UTC))
+        if asked.position not in (None, position) or not self._take(conversation, position, turn):
+            raise InputError("The last question is still being answered; wait for it or stop it.")
+        return turn, position
+
     def _take(self, conversation: str, position: int, turn: Turn) -> bool:
         """Take the conversation for a turn; one that a dead process held is freed first."""
         if self._conversations.begin(conversation, position, turn):
             return True
         self._conversations.mark_interrupted(self.state.workers.is_gone)
         return self._conversations.begin(conversation, position, turn)
+
+    def _stored(self, conversation: str, position: int, done: Turn) -> Turn:
+        """The turn as it was written down; one that could not be says so, and is written when the next one begins."""
+        try:
+            self._conversations.end(conversation, position, done)
+        except Exception as error:
+            text, kind = in_words(error, "")
+            done = done.model_copy(update={"error": text, "error_kind": kind})
+            self._unwritten[conversation] = (position, done)
+        self._note_turn(conversation, done)
+        return done
+
+    def _write_left(self, conversation: str) -> None:
+        """Write the end of a turn that the database did not take when it came."""
+        left = self._unwritten.get(conversation)
+        if left is not None:
+            self._conversations.end(conversation, *left)
+            del self._unwritten[conversation]
 
     def _in_its_place(
         self, ticket: Ticket, conversation: str, asked: Asked, turn: Turn, run: TurnRun, running: RunningTurn
@@ -337,6 +378,19 @@ class Assistant:
         except ToolCancelled:
             return ended(turn, run, STOPPED, "stopped")
 
+    def _note_call(self, record: CallRecord) -> None:
+        """Audit line: tool, status, seconds; never arguments, which may hold words of a patient."""
+        log_call(record)
+        known = record.name if record.name in self._registry.names() else "unknown"
+        self._audit.write("tool", name=known, status=record.status, seconds=record.seconds)
+
+    def _note_turn(self, conversation: str, turn: Turn) -> None:
+        answer = turn.answer
+        ended = "error" if turn.error or answer is None else "abstained" if answer.abstained else "answered"
+        elsewhere = answer is not None and answer.provenance is not None and bool(answer.provenance.endpoint)
+        digest = self._audit.digest(turn.model_dump_json().encode())
+        self._audit.write("turn", conversation=conversation, ended=ended, endpoint=int(elsewhere), digest=digest)
+
     def _work(self, conversation: str, asked: Asked, turn: Turn, run: TurnRun, lines: Lines) -> Turn:
         """Run the graph in a thread of its own; a turn that fails leaves the memory as it was."""
         before = self._checkpoints.latest(conversation)
@@ -345,13 +399,12 @@ class Assistant:
             model = self._connect()
             endpoint = model.endpoint
             if not model.keeps_data_here:
-                run.refused_tools = {
-                    "read_record": _RECORD_STAYS,
-                    "predict_outcome": _RECORD_STAYS,
-                    "find_similar_patients": _RECORD_STAYS,
-                }
-            with noted_in(lines):
-                message = self._converse(conversation, asked, run, model)
+                run.emit(Notice(level="info", text=_HIDDEN))
+            breaker = self._breakers.setdefault(endpoint, Breaker()) if endpoint else None
+            if breaker is not None:
+                breaker.check(endpoint)
+            with noted_in(lines), shielded_by(self._shield(conversation, asked, run.store)):
+                message = self._asked(breaker, conversation, asked, run, model)
             answer = build_answer(
                 message,
                 run,
@@ -368,6 +421,19 @@ class Assistant:
             text, kind = in_words(ToolCancelled(STOPPED) if run.cancelled.is_set() else error, endpoint)
             run.emit(Notice(level="error", text=text))
             return ended(turn, run, text, kind)
+
+    def _asked(self, breaker: Breaker | None, conversation: str, asked: Asked, run: TurnRun, model: ReadyModel) -> AIMessage:
+        """Converse, and tell the breaker whether the endpoint failed; any other fault says nothing of it."""
+        try:
+            message = self._converse(conversation, asked, run, model)
+        except Exception as error:
+            if breaker is not None:
+                failed = not run.cancelled.is_set() and is_down(error, model.endpoint)
+                breaker.tell(ok=False) if failed else breaker.forget()
+            raise
+        if breaker is not None:
+            breaker.tell(ok=True)
+        return message
 
     def _converse(self, conversation: str, asked: Asked, run: TurnRun, model: ReadyModel) -> AIMessage:
         artifacts = [artifact.model_dump(mode="json") for artifact in run.store.list()]
@@ -396,6 +462,15 @@ class Assistant:
             check_ending(last, run, model.endpoint)
         return last
 
+    def _shield(self, conversation: str, asked: Asked, store: SessionStore) -> Shield:
+        """The conversation's mapping, which knows what its records say of the patient."""
+        shield = Shield(self._folder / conversation / "identifiers.json")
+        shield.distrust(asked.instructions)
+        for artifact in store.list():
+            if artifact.kind == "record":
+                shield.learn(store.path(artifact.handle))
+        return shield
+
     def _graph(self, model: ReadyModel) -> Any:
         with self._lock:
             key = f"{model.endpoint}|{model.name}|{id(model.chat)}"
@@ -411,6 +486,8 @@ class Assistant:
                 folder = self._folder / conversation
                 store = SessionStore(folder, settings.max_file_mb, settings.max_session_mb)
                 self._sessions[conversation] = _Session(store)
+                for idle in [name for name in self._sessions if name not in self._running][:-_IDLE_SESSIONS]:
+                    del self._sessions[idle]  # its results are computed again when it is asked again; its files stay
             return self._sessions[conversation]
 
     def _remove_files(self, conversation: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from core.database import PostgresDatabase
+from core.database import BUSY_S, PostgresDatabase
 from core.errors import MissingRequirement
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class SqliteCheckpoints:
     """Holds `checkpoints.sqlite`."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, timeout=30.0)
+        self._connection = sqlite3.connect(path, check_same_thread=False, timeout=BUSY_S)
         # Freed pages go back to the file system, so that pruning keeps the file small.
         self._connection.execute("PRAGMA auto_vacuum = FULL")
         self.saver = SqliteSaver(self._connection)

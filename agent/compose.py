@@ -105,7 +105,8 @@ def _stated(item: Finding | RecordEvent) -> str:
 
 def _quoted(item: Passage) -> str:
     title = re.sub(r"\s*\([^)]*\)", "", item.title)
-    flagged = f", {', '.join(item.flags)}" if item.flags else ""
+    told = (*item.flags, *(("against",) if item.stance == "against" else ()))
+    flagged = f", {', '.join(told)}" if told else ""
     return f"“{item.quoted_text.strip()}” ({title}{flagged}) [{item.id}]."
 
 

@@ -16,8 +16,9 @@ from agent.models.preflight import Preflight, preflight
 from agent.models.profiles import Profile, profile_of
 from agent.models.tokens import count_at
 from agent.served import Served
+from agent.shield import ShieldedChatModel, current_shield, hidden_protocol
 from agent.strategies.standard import asker_of, standard_strategies
-from agent.window import Window
+from agent.window import Counter, Window
 from core.errors import EndpointError
 from core.ports import Encoder
 from core.settings import Settings
@@ -77,8 +78,9 @@ def served_model(settings: Settings, endpoint: Endpoint, encoder: Encoder) -> Re
     most = min(settings.answer_tokens, max(1, context_of(settings, endpoint, seen) // 2))
     settings = settings.model_copy(update={"answer_tokens": most})
     chat = chat_model(endpoint, settings, usage=seen.works("usage in streams"))
+    driver = GuidedChatModel(model=chat) if planner == "guided" else chat
     return ReadyModel(
-        GuidedChatModel(model=chat) if planner == "guided" else chat,
+        driver if endpoint.is_local else ShieldedChatModel.over(driver),
         endpoint.model,
         endpoint.base_url,
         keeps_data_here=endpoint.is_local,
@@ -93,7 +95,8 @@ def _served(settings: Settings, endpoint: Endpoint, seen: Preflight, encoder: En
     context = context_of(settings, endpoint, seen)
     window = Window(context, settings.answer_tokens, profile.image_tokens)
     if seen.works("token counts"):
-        counter = partial(count_at, endpoint.base_url, endpoint.model, settings.api_key.get_secret_value())
+        counter: Counter = partial(count_at, endpoint.base_url, endpoint.model, settings.api_key.get_secret_value())
+        counter = counter if endpoint.is_local else _shielded(counter)
         window = Window(context, settings.answer_tokens, profile.image_tokens, counter)
     return Served(
         eyes=_eyes(seen, endpoint, profile, context, settings.answer_tokens),
@@ -102,6 +105,11 @@ def _served(settings: Settings, endpoint: Endpoint, seen: Preflight, encoder: En
         patience_s=settings.rate_limit_wait_s,
         notes=_notes(endpoint),
     )
+
+
+def _shielded(count: Counter) -> Counter:
+    """Counts what would be sent, which is what may leave."""
+    return lambda messages, tools: count(hidden_protocol(messages, current_shield()), tools)
 
 
 def ways_of(settings: Settings, endpoint: Endpoint, seen: Preflight, encoder: Encoder) -> Ways:

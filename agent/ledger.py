@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from agent.consent import Consent
 from agent.events import Event, Notice, StepFinished, StepProgress, StepStarted, TextDelta
 from core.store import SessionStore
 from core.types import (
@@ -39,6 +41,7 @@ class TurnRun:
     refused_tools: Mapping[str, str] = field(default_factory=dict)
     instructions: str = ""
     cancelled: threading.Event = field(default_factory=threading.Event)
+    consent: Consent = field(default_factory=Consent)
     evidence: list[Evidence] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
@@ -117,8 +120,19 @@ class TurnRun:
             return self._refuse(call_id, name, arguments, text)
         if name in self.refused_tools:
             return self._refuse(call_id, name, arguments, self.refused_tools[name])
+        if self._has_effect(name) and not self.consent.take(name, arguments):
+            code = self.consent.ask(name, arguments)
+            told = json.dumps(dict(arguments), ensure_ascii=False)
+            self.emit(
+                Notice(
+                    level="warning", text=f"The model wants to run {name} with {told}. To allow it, answer: confirm {code}"
+                )
+            )
+            return self._refuse(
+                call_id, name, arguments, f"{name} has an effect and waits for the person to confirm it. Tell them so."
+            )
         key = self._key(name, arguments)
-        cached = self.cache.get(key)
+        cached = None if self._has_effect(name) else self.cache.get(key)
         if cached is not None:
             record = CallRecord(
                 id=call_id, name=name, arguments=dict(arguments), status="done", seconds=0.0,
@@ -130,9 +144,13 @@ class TurnRun:
                 name, arguments, call_id, self.store, self._progress_of(call_id, name), self.cancelled
             )
         )  # fmt: skip
-        if outcome.result.status == "done":
+        if outcome.result.status == "done" and not self._has_effect(name):
             self.cache[key] = outcome.result
         return outcome.result, outcome.record
+
+    def _has_effect(self, name: str) -> bool:
+        registry = self.runtime.registry
+        return name in registry.names() and registry.get(name).spec.effect != "read"
 
     def _refuse(
         self, call_id: str, name: str, arguments: Mapping[str, JsonValue], text: str

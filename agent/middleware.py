@@ -24,9 +24,11 @@ from agent.models.endpoint import refuses_pictures
 from agent.models.guided import KEPT_CALLING
 from agent.models.lines import current
 from agent.models.textual_calls import with_calls
+from agent.repair import repaired
 from agent.served import Served
 from agent.window import told_use
 from core.errors import EndpointError, ToolCancelled
+from core.plain import as_data
 
 NOTHING_FOUND = "I found nothing on this."
 """What a served model says when its tools found nothing; the assembler of answers looks for it."""
@@ -50,7 +52,7 @@ class Consult(AgentMiddleware[AgentState[Any], TurnRun]):
         prompt = prompts.load("system", nothing_found=NOTHING_FOUND, attachments=_attachments(run))
         run.prompts[prompt.name] = prompt.template_hash
         system = prompt.text + _asked_for(run)
-        request = request.override(system_message=SystemMessage(system))
+        request = request.override(system_message=SystemMessage(system), messages=repaired(request.messages))
         response = handler(request) if self._served is None else self._ask(self._served, system, request, run, handler)
         response.result = [_mend(message) if isinstance(message, AIMessage) else message for message in response.result]
         run.expect([call["id"] or "" for m in response.result if isinstance(m, AIMessage) for call in m.tool_calls])
@@ -172,7 +174,7 @@ def _attachments(run: TurnRun) -> str:
     for item in run.store.list():
         marks = [mark for mark, on in (("simulated", item.simulated), ("synthetic", item.synthetic)) if on]
         of = f", belongs to {item.of}" if item.of else ""
-        lines.append(f"- {item.handle}: {item.kind}, {item.title}{of}{', ' + ', '.join(marks) if marks else ''}")
+        lines.append(f"- {item.handle}: {item.kind}, {as_data(item.title)}{of}{', ' + ', '.join(marks) if marks else ''}")
     return "\n".join(lines) or "- nothing"
 
 

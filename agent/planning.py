@@ -106,6 +106,8 @@ def _settle(clause: str, route: Route, situation: Situation) -> str:
     """Rules that outweigh likeness: the literature is named, a record is asked, an image question has an image."""
     if _LITERATURE.search(clause) and cued("search_literature", clause):
         return "search_literature"
+    if cued("deidentify", clause) and not _is_general(clause):
+        return "deidentify"
     if _BROKEN.search(clause) and _HISTORY.search(clause):
         return "read_record"
     kinds = {artifact.kind for artifact in situation.artifacts}
@@ -169,6 +171,19 @@ def _resolved(clause: str, situation: Situation) -> str:
         if len(query.split()) < 6:
             return f"{query} vertebral fractures"
     return query
+
+
+def _plan_deidentification(clause: str, situation: Situation) -> Plan:
+    kinds = ("record", "document", "table")
+    there = [artifact for artifact in situation.artifacts if artifact.kind in kinds]
+    if not there:
+        return Plan(
+            reply="Please attach the record or document that is to be de-identified; for a file on disk, "
+            "`consilium text deidentify FILE` does it too.",
+            why="Nothing that can be de-identified is attached.",
+        )
+    chosen = [artifact for artifact in slots.named(clause, situation.artifacts) if artifact.kind in kinds]
+    return Plan(calls=(PlannedCall("deidentify", {"target": (chosen or there[-1:])[0].handle}),))
 
 
 def _plan_record(clause: str, situation: Situation) -> Plan:
@@ -414,4 +429,5 @@ _PLANNERS: dict[str, Callable[[str, Situation], Plan]] = {
     "grade_fractures": _plan_grading,
     "synthesize_healthy_spine": _plan_healthy,
     "show_image": _plan_picture,
+    "deidentify": _plan_deidentification,
 }

@@ -82,6 +82,7 @@ _STRONG: dict[str, str] = {
     "synthesize_healthy_spine": r"\b(synthesi[sz]e\w*|pseudo-?healthy|inpaint\w*|unfractured|undo|restor(?:e|es|ing)|before[ /]?(?:and )?after|"
                                 r"(?:without|before) (?:the|its|this|it|she|he|any) ?(?:fractur\w*|broke\w*|collaps\w*|compress\w*)|"
                                 r"healthy (?:version|spine|vertebra\w*|self))\b",
+    "deidentify": r"\b(de-?identif\w*|anonym\w*|identifying|identifies (?:her|him|them|the patient)|pseudonymi[sz]\w*|redact\w*|scrub|phi|identifiers)\b",
     "grade_fractures": r"\b(fractur\w*|compress(?:ed|ion)|collapsed?|wedg\w+|genant|height loss|rhlv|crush\w*|biconcave|vcfs?|grad(?:e|es|ing) (?:it|this|"
                        r"them|the|all|every|each|is|ct|l\d|t\d))\b",
 }  # fmt: skip

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Value = str | int | float | bytes | None
 Row = tuple[Any, ...]
 _POOL = 16
+BUSY_S = 10.0
+"""So long another process may hold a file before a question is refused."""
 
 
 class Statements(Protocol):
@@ -53,7 +55,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, check_same_thread=False, timeout=30.0)
+        self._connection = sqlite3.connect(path, check_same_thread=False, timeout=BUSY_S)
         self._connection.execute("PRAGMA journal_mode = WAL")
         # With a write-ahead log this survives a killed process; a power cut may lose the last moments, never the file.
         self._connection.execute("PRAGMA synchronous = NORMAL")

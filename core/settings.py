@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address the page listens on.")
     port: int = Field(default=7860, ge=1, le=65535)
     login: SecretStr = Field(default=SecretStr(""), description="USER:PASS; required off loopback.")
+    tls_certificate: str = Field(default="", description="PEM file; with tls_key the page is served over TLS.")
+    tls_key: str = Field(default="", description="PEM file of the certificate's key.")
     indexes: tuple[str, ...] = Field(
         default=("starter",), description="Literature indexes searched in a conversation; yours come from 'index create'."
     )
@@ -95,6 +97,8 @@ class Settings(BaseSettings):
     strict: bool = Field(default=False, description="Drop sentences whose evidence check fails.")
     max_file_mb: int = Field(default=2048, gt=0, description="Largest single upload.")
     max_session_mb: int = Field(default=8192, gt=0, description="All files of one conversation.")
+    upload_seconds: float = Field(default=300.0, gt=0, description="Longest time that reading an upload may take.")
+    upload_memory_mb: int = Field(default=12_288, gt=0, description="Most memory that reading an upload may take.")
     session_days: int = Field(default=30, gt=0, description="Conversations untouched this long are deleted.")
     tool_calls_per_turn: int = Field(default=8, gt=0)
     turns_at_once: int = Field(default=32, gt=0, description="Questions that are answered at the same time.")

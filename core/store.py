@@ -17,11 +17,14 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock
 
-from core.errors import TooLarge, UnknownHandle
+from core.errors import FileError, TooLarge, UnknownHandle
 from core.types import Artifact, ArtifactKind, NewArtifact
 
 _PREFIX: dict[ArtifactKind, str] = {
@@ -55,6 +58,7 @@ class SessionStore:
         self._max_session = max_session_mb * _MB
         self._lock = threading.Lock()
         self._blobs.mkdir(parents=True, exist_ok=True)
+        self._across = FileLock(folder / ".lock")
         self._seen: tuple[int, ...] = ()
         self._entries: dict[str, tuple[Artifact, str]] = {}
         self._refresh()
@@ -63,6 +67,11 @@ class SessionStore:
     def folder(self) -> Path:
         """The session's folder."""
         return self._folder
+
+    @property
+    def limits_mb(self) -> tuple[int, int]:
+        """Largest file, and all files together."""
+        return self._max_file // _MB, self._max_session // _MB
 
     def add(self, content: Path | bytes, new: NewArtifact, suffix: str) -> Artifact:
         """Copy content in and give it a handle.
@@ -77,7 +86,7 @@ class SessionStore:
         """
         size = content.stat().st_size if isinstance(content, Path) else len(content)
         digest = _sha256(content)
-        with self._lock, FileLock(self._folder / ".lock"):  # other processes may share the folder
+        with self._lock, self._across:  # other processes may share the folder
             self._refresh()
             existing = self._find(digest, new)
             if existing is not None:
@@ -112,6 +121,13 @@ class SessionStore:
             self._refresh()
             return tuple(artifact for artifact, _ in self._entries.values())
 
+    def reload(self) -> None:
+        """Take in what another process added, and sweep what one that was killed left half written."""
+        with self._lock, self._across:
+            self._refresh()
+            for left in self._blobs.glob("tmp*"):
+                left.unlink(missing_ok=True)
+
     def touch(self) -> None:
         """Mark the session as used now; expiry counts from here."""
         os.utime(self._folder)
@@ -137,12 +153,14 @@ class SessionStore:
         target = self._blobs / (digest + suffix)
         if target.exists():
             return
-        with tempfile.NamedTemporaryFile(dir=self._blobs, delete=False) as temporary:
+        with _removed_on_failure(self._blobs) as temporary:
             if isinstance(content, Path):
                 with content.open("rb") as source:
                     shutil.copyfileobj(source, temporary, _MB)
             else:
                 temporary.write(content)
+            temporary.flush()
+            os.fsync(temporary.fileno())
         Path(temporary.name).replace(target)
 
     def _next_handle(self, new: NewArtifact) -> str:
@@ -154,11 +172,17 @@ class SessionStore:
         """Read the descriptions again when another process wrote them."""
         seen = self._stamp()
         if seen != self._seen:
-            rows = json.loads(self._index.read_text(encoding="utf-8")) if seen else []
-            self._entries = {
-                row["artifact"]["handle"]: (Artifact.model_validate(row["artifact"]), row["blob"]) for row in rows
-            }
+            self._entries = self._read() if seen else {}
             self._seen = seen
+
+    def _read(self) -> dict[str, tuple[Artifact, str]]:
+        try:
+            rows = json.loads(self._index.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise FileError(
+                "The list of this conversation's files is damaged. Delete the conversation and attach them again."
+            ) from error
+        return {row["artifact"]["handle"]: (Artifact.model_validate(row["artifact"]), row["blob"]) for row in rows}
 
     def _stamp(self) -> tuple[int, ...]:
         """What changes with every write: the file's inode, size and time; empty while there is no file."""
@@ -171,9 +195,23 @@ class SessionStore:
     def _write(self) -> None:
         rows = [{"artifact": artifact.model_dump(mode="json"), "blob": blob} for artifact, blob in self._entries.values()]
         temporary = self._index.with_suffix(".tmp")
-        temporary.write_text(json.dumps(rows), encoding="utf-8")
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(rows, file)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(self._index)
         self._seen = self._stamp()
+
+
+@contextmanager
+def _removed_on_failure(folder: Path) -> Iterator[IO[bytes]]:
+    """A temporary file that a full disk does not leave behind."""
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as temporary:
+        try:
+            yield temporary
+        except BaseException:
+            Path(temporary.name).unlink(missing_ok=True)
+            raise
 
 
 def remove_expired(sessions: Path, days: int, now: float | None = None) -> tuple[str, ...]:

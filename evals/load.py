@@ -2,8 +2,8 @@
 
 Every user asks in conversations of a few questions, reads, thinks and asks again. Every question holds the user's secret.
 What must not happen: an error; a question without an answer; an answer, a source, a conversation list or a stored turn in
-which another user's secret stands; a turn that was answered and is not stored as it was answered, in its place;
-a conversation that does not go on where its list of messages did. The service runs in a process of its own, over real HTTP.
+which another user's secret stands; a turn that was answered and is not stored as it was answered, in its place; a
+conversation that does not go on where its list of messages did. The service runs in a process of its own, over real HTTP.
 """
 
 from __future__ import annotations
@@ -100,10 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _measure(home: Path, arguments: argparse.Namespace) -> Report:
     users = _make_users(home, arguments.users)
-    with service(home, arguments.model, CONSILIUM_TURNS_AT_ONCE=str(arguments.at_once), **_spoken(arguments)) as (
-        url,
-        process,
-    ):
+    with service(home, arguments.model, **_spoken(arguments)) as (url, process):
         asyncio.run(_warm(url, users[0]))
         before = resident_mb(process)
         started = time.monotonic()

@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the report; 1 when a bar is missed."""
     with tempfile.TemporaryDirectory() as folder:
         direct, through = ([], []) if arguments.model == "embedded" else _side_by_side(Path(folder), arguments)
-        idle_mb = _idle(Path(folder) / "idle")
-        page_s, api_s = _opening(Path(folder) / "opening")
+        idle_mb, page_s, api_s = 0.0, 0.0, 0.0
+        if not arguments.only_streams:
+            idle_mb = _idle(Path(folder) / "idle")
+            page_s, api_s = _opening(Path(folder) / "opening")
     report = Report(
         streams=_STREAMS,
         rounds=len(direct),
@@ -97,7 +100,7 @@ def _side_by_side(folder: Path, arguments: argparse.Namespace) -> tuple[list[Sid
     chosen = {"planner": "native", "answer_tokens": arguments.tokens, "endpoint_timeout_s": 300.0}
     settings = load_settings(model=arguments.model, home=folder / "recording", **chosen)
     questions = [f"Tell me everything about vertebra number {number}." for number in range(_STREAMS)]
-    recorded = [_recorded(settings, question) for question in questions]
+    recorded = _recorded(settings, questions)
     environment = {f"CONSILIUM_{name.upper()}": str(value) for name, value in chosen.items()}
     direct: list[Side] = []
     through: list[Side] = []
@@ -132,27 +135,29 @@ class _Recorded:
     body: bytes
 
 
-def _recorded(settings: Settings, question: str) -> _Recorded:
-    """The request that a first question in a conversation makes of the endpoint."""
+def _recorded(settings: Settings, questions: Sequence[str]) -> list[_Recorded]:
+    """The requests that first questions in a conversation make of the endpoint. They are not sent."""
     from agent.assemble import build_assistant
     from agent.models.lines import NotedTransport
 
-    seen: list[httpx.Request] = []
-    original = NotedTransport.handle_request
+    seen: list[_Recorded] = []
 
     def record(self: NotedTransport, request: httpx.Request) -> httpx.Response:
-        if not seen:
-            request.read()
-            seen.append(request)
-        return original(self, request)
+        seen.append(_Recorded(str(request.url).removesuffix("/chat/completions"), request.read()))
+        raise httpx.ConnectError("recorded", request=request)
 
-    NotedTransport.handle_request = record  # type: ignore[method-assign]
-    try:
-        with build_assistant(settings) as assistant:
-            list(assistant.ask("recorder", assistant.new_conversation("recorder"), question))
-    finally:
-        NotedTransport.handle_request = original  # type: ignore[method-assign]
-    return _Recorded(str(seen[0].url).removesuffix("/chat/completions"), seen[0].content)
+    with build_assistant(settings) as assistant:
+        assistant.model_status()
+        original = NotedTransport.handle_request
+        NotedTransport.handle_request = record  # type: ignore[method-assign]
+        logging.disable(logging.ERROR)  # each turn fails, as it should
+        try:
+            for question in questions:
+                list(assistant.ask("recorder", assistant.new_conversation("recorder"), question))
+        finally:
+            logging.disable(logging.NOTSET)
+            NotedTransport.handle_request = original  # type: ignore[method-assign]
+    return seen
 
 
 async def _round(url: str, bodies: list[Any]) -> Side:

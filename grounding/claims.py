@@ -18,6 +18,8 @@ from grounding.facts import facts_of, sentences
 from grounding.features import nearest
 
 ClaimLabel = Literal["supports", "refutes", "neutral"]
+_REFUTES_FROM = 0.4
+"""Share of a claim's words that a text must have to speak against it: who says little of a matter does not deny it."""
 _VERB_LIKE = re.compile(r"(ed|ing|able|ive|al|ful|ant|ent|ary|ic|er|or)$")
 
 
@@ -62,6 +64,8 @@ def stance_of(claim: str, text: str, place: int, model: Entailment) -> tuple[Dec
     (odds,) = model.odds([(claim, text)])
     part = nearest(claim, text)
     stance, probability = _decide(odds)
+    if stance == "refutes" and _shared_words(claim, text) < _REFUTES_FROM:
+        stance = "neutral"
     if stance == "supports":
         fault = _explicit_fault(claim, text)
         if fault:
@@ -72,6 +76,12 @@ def stance_of(claim: str, text: str, place: int, model: Entailment) -> tuple[Dec
         "neutral": "neither bears the claim out nor speaks against it",
     }[stance]
     return Deciding(place, part, stance, round(probability, 3)), f"“{part[:240]}” {reason}"
+
+
+def _shared_words(claim: str, text: str) -> float:
+    mine = facts_of(claim).words
+    theirs = {word for part in sentences(text) for word in facts_of(part).words}
+    return len(mine & theirs) / max(len(mine), 1)
 
 
 def _decide(odds: Odds) -> tuple[ClaimLabel, float]:

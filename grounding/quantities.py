@@ -104,7 +104,7 @@ _PER_DAY: tuple[tuple[str, float], ...] = (
     (r"\b(?:twice|two times) (?:a |per )?week(?:ly)?\b", 2 / 7),
     (r"\b(?:once|one time) (?:a |per |every )?week(?:ly)?\b|\bonce[- ]weekly\b|\bevery week\b|\bweekly\b", 1 / 7),
     (r"\b(?:once|one time) (?:a |per |every )?month(?:ly)?\b|\bmonthly\b", 1 / 30),
-    (r"\bdaily\b", 1),
+    (r"\bdaily\b(?! (?:dos|total|amount|intake|life|living|activit|practice))", 1),
 )  # fmt: skip
 _SHARES: tuple[tuple[str, str], ...] = (
     (r"\bhalf a year\b", "6 months"), (r"(?<!times )(?<!once )(?<!twice )(?<!thrice )\ba (?=(?:year|month|week|day|hour)\b)", "1 "), (r"\bone (?=(?:year|month|week|day|hour)s?\b)", "1 "),

@@ -4,8 +4,8 @@ The hybrid score is a convex combination of the cosine of the nearest passage an
 (after Bruch, Gai and Ingber, "An analysis of fusion functions for hybrid retrieval", 2023), which keeps how far apart
 two documents are, where reciprocal rank keeps only their order. The question's vector is then moved toward the vectors
 of the best passages (Rocchio feedback, as in Li et al., "Pseudo relevance feedback with deep language models and dense
-retrievers", 2022) and everything is scored once more. The constants were chosen on development questions; see
-docs/benchmarks.md.
+retrievers", 2022) and everything is scored once more, with plain reciprocal-rank fusion as a tie-breaker. The constants
+were chosen on development questions; see docs/benchmarks.md.
 
 Only candidates are scored in full: the documents of the nearest passages and those that BM25 puts first. Both lists are
 far longer than what is asked for.
@@ -44,6 +44,8 @@ _CANDIDATES = 1000
 _KNOWN_FROM = 3
 """Documents from which on an abbreviation counts as one that the index uses itself."""
 _SPELLED_OUT_WEIGHT = 0.5
+_RRF_K = 60
+"""Cormack, Clarke and Buettcher, SIGIR 2009."""
 _FEW = 0.05
 """Up to this share of forbidden documents the nearest passages are searched among all and the forbidden left out."""
 
@@ -240,8 +242,15 @@ def _document_scores(found: _Candidates, vector: Floats, cosine: Floats, words: 
         return words
     words = _levelled(words)
     scores = _DENSE_WEIGHT * nearest + (1 - _DENSE_WEIGHT) * words
-    moved = found.vectors @ _feedback(found, vector, scores, cosine)
-    return _DENSE_WEIGHT * np.maximum.reduceat(moved, found.first) + (1 - _DENSE_WEIGHT) * words
+    moved = np.maximum.reduceat(found.vectors @ _feedback(found, vector, scores, cosine), found.first)
+    return _DENSE_WEIGHT * moved + (1 - _DENSE_WEIGHT) * words + _reciprocal_ranks(nearest) + _reciprocal_ranks(words)
+
+
+def _reciprocal_ranks(scores: Floats) -> Floats:
+    """1 / (60 + rank): at most .016, so it decides between documents that the rest leaves close together."""
+    ranks = np.empty(len(scores), dtype=np.float32)
+    ranks[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
+    return (1 / (_RRF_K + ranks)).astype(np.float32)
 
 
 def _levelled(words: Floats) -> Floats:

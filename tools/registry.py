@@ -55,6 +55,7 @@ def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
     from tools.imaging.similar import FindSimilarImages
     from tools.literature.check_claim import CheckClaim
     from tools.literature.search import SearchLiterature
+    from tools.text.deidentify.tool import Deidentify
 
     return Registry(
         [
@@ -67,5 +68,6 @@ def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
             PredictOutcome(),
             FindSimilarPatients(),
             FindSimilarImages(images),
+            Deidentify(),
         ]
     )

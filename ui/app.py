@@ -11,12 +11,16 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by Gradio when it is im
 import gradio as gr
 from fastapi import FastAPI
 from gradio.events import Dependency
+from starlette.middleware import Middleware
 
 from agent.assistant import Assistant
+from core.audit import AuditLog
 from core.settings import Settings
+from ui.access import Login
 from ui.handlers import Handlers
 from ui.layout import Parts, lay_out
 from ui.seam import PageAssistant
+from ui.security import Guard
 
 _HERE = Path(__file__).parent
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
@@ -24,6 +28,7 @@ _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
 _HOUR = 3600
 _HANDLERS = 64  # questions wait for each other in the agent's own queue, which is fair between users
 _GRACE_S = 5
+_KEEP_S = 75  # longer than programs keep an idle connection: one closed as it is used again would lose a question
 _HEADER_BYTES = 64 * 1024
 
 
@@ -72,6 +77,11 @@ def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
         wire(control.input, on.draw, view, mode="always_last")
 
 
+def _noted(settings: Settings) -> Callable[[str], None]:
+    log = AuditLog(settings.home)
+    return lambda result: log.write("login", result=result)
+
+
 def launch(assistant: Assistant, settings: Settings) -> None:
     """Serve the page, the API and MCP until interrupted."""
     import uvicorn
@@ -88,6 +98,9 @@ def launch(assistant: Assistant, settings: Settings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=_KEEP_S,
+        ssl_certfile=settings.tls_certificate or None,
+        ssl_keyfile=settings.tls_key or None,
         h11_max_incomplete_event_size=_HEADER_BYTES,
     )
 
@@ -101,7 +114,8 @@ def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> No
         path="/",
         server_name=settings.host,
         server_port=settings.port,
-        auth=(user, password) if user else None,
+        auth=Login(user, password, audit=_noted(settings)) if user else None,
+        app_kwargs={"middleware": [Middleware(Guard)]},
         max_file_size=f"{settings.max_file_mb}mb",
         css_paths=_HERE / "style.css",
         head=f"<script>{(_HERE / 'page.js').read_text(encoding='utf-8')}</script>",

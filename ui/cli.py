@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_text(commands)
     _add_eval(commands)
     _add_ehr(commands)
+    _add_replay(commands)
     _add_doctor(commands)
     return parser
 
@@ -91,6 +92,19 @@ def _add_ask(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     ask.add_argument("--examples", metavar="FILE", help="solved questions, for --strategy medprompt")
     ask.add_argument("--bundle", metavar="OUT.zip", help="also write the turn with everything needed to check it")
     _add_model(ask)
+
+
+def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    replay = _command(commands, "replay", "run a turn of `ask --bundle` again and say what comes out otherwise")
+    replay.add_argument("bundle", metavar="BUNDLE.zip")
+    report = commands.add_parser("report", help="reporting checklists")
+    reports = report.add_subparsers(required=True, metavar="ACTION")
+    card = _command(reports, "card", "MI-CLAIM-GEN, filled from what was measured")
+    card.set_defaults(package="evals", module="report_card")
+    card.add_argument("--results", metavar="DIR", help="what `eval NAME --json` printed, as NAME.json")
+    audit = commands.add_parser("audit", help="the audit log")
+    actions = audit.add_subparsers(required=True, metavar="ACTION")
+    _command(actions, "verify", "check that no entry was changed, taken out or cut off", module="audit")
 
 
 def _add_fracture(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -293,6 +307,15 @@ def _add_text(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     claim.add_argument("--evidence", metavar="FILE", help="a text, or .jsonl with a text or object per line")
     claim.add_argument("--index", metavar="NAME", help="take what this index finds on the claim")
     claim.add_argument("--batch", metavar="F.jsonl", help='lines {"id", "claim", "evidence"}')
+    _add_deidentify(actions)
+
+
+def _add_deidentify(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    deidentify = _command(actions, "deidentify", "remove what identifies the patient", module="deidentify")
+    deidentify.add_argument("file", metavar="FILE", help="text, FHIR JSON or DICOM")
+    deidentify.add_argument("--out", metavar="OUT", help="write the result here instead of printing it")
+    deidentify.add_argument("--map", metavar="MAP.json", help="keep what stands for what (patient data)")
+    deidentify.add_argument("--patient", metavar="ID", help="dates of one patient move alike in all files")
 
 
 def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -339,6 +362,7 @@ def _add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     concepts.add_argument("--encoder", metavar="FOLDER|URL")
     _add_service_evals(actions)
     _add_invariance_eval(actions)
+    _add_safety_evals(actions)
 
 
 def _add_service_evals(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -350,6 +374,7 @@ def _add_service_evals(actions: argparse._SubParsersAction[argparse.ArgumentPars
     load.add_argument("--planner", choices=("native", "guided"), help="of a served model (default: what its check says)")
     load.add_argument("--seed", type=int, default=1, metavar="S")
     overhead = _command(actions, "overhead", "the service beside its endpoint called directly; idle memory; long pages")
+    overhead.add_argument("--only-streams", action="store_true", help="leave out idle memory and long pages (shown as 0)")
     overhead.add_argument("--rounds", type=int, default=5, metavar="N", help="pairs of rounds (default 5)")
     for parser in (load, overhead):
         parser.set_defaults(package="evals")
@@ -407,6 +432,30 @@ def _add_eval_retrieval(actions: argparse._SubParsersAction[argparse.ArgumentPar
     scale.add_argument("--passages", type=int, default=100_000, metavar="N")
     scale.add_argument("--questions", type=int, default=110, metavar="N")
     scale.add_argument("--work", metavar="DIR", help="keep the index here")
+
+
+def _add_safety_evals(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    injection = _command(actions, "injection", "attempts to steer the agent, with a model that obeys them", module="run")
+    injection.set_defaults(package="evals.injection")
+    injection.add_argument("--attempts", type=int, default=120, metavar="N", help="the first N of 120 (default all)")
+    fuzz = _command(actions, "fuzz", "mutated files through every reader, in processes with limits")
+    fuzz.set_defaults(package="evals")
+    fuzz.add_argument("--files", type=int, default=10_000, metavar="N", help="files (default 10000)")
+    fuzz.add_argument("--seed", type=int, default=1, metavar="S")
+    restarts = _command(actions, "restarts", "kill -9 under load with many users, and what is left after")
+    restarts.set_defaults(package="evals")
+    restarts.add_argument("--rounds", type=int, default=200, metavar="N", help="kills (default 200)")
+    restarts.add_argument("--users", type=int, default=20, metavar="N", help="users at once (default 20)")
+    restarts.add_argument("--seed", type=int, default=1, metavar="S")
+    safety = _command(actions, "safety", "de-identification, injection, hostile files and kills in one table")
+    safety.set_defaults(package="evals")
+    safety.add_argument("--quick", action="store_true", help="a small sample of each")
+    safety.add_argument("--out", metavar="DIR", help="also write each result as NAME.json")
+    private = _command(actions, "deidentify", "recall of every kind of identifier, precision, clean text")
+    private.set_defaults(package="evals.deidentify", module="run")
+    private.add_argument("--notes", type=int, default=480, metavar="N", help="notes of each set (default 480)")
+    private.add_argument("--seed", type=int, default=303, metavar="S")
+    private.add_argument("--show", action="store_true", help="also list what was missed and blanked wrongly in the dev set")
 
 
 def _add_ehr(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

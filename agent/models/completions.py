@@ -15,6 +15,7 @@ import httpx
 from agent.models.endpoint import CONNECT_S, Endpoint
 from agent.models.lines import NotedTransport
 from agent.models.tokens import estimate_messages, estimate_text
+from agent.shield import current_shield, hidden_protocol
 from core.errors import EndpointError
 
 Message = dict[str, Any]
@@ -66,10 +67,15 @@ class Likelihood:
 
 
 class Completions:
-    """An endpoint, asked directly. Safe to use from several threads."""
+    """An endpoint, asked directly. Safe to use from several threads.
+
+    An endpoint that is not on this machine gets no identifiers: they are replaced by the conversation's shield, and put
+    back in the reply.
+    """
 
     def __init__(self, endpoint: Endpoint, key: str, silence_s: float) -> None:
         self.endpoint = endpoint
+        self._shielded = not endpoint.is_local
         self._client = httpx.Client(
             base_url=f"{endpoint.base_url}/",
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -84,9 +90,11 @@ class Completions:
         Raises:
             EndpointError: down, silent, an error status, or not the protocol.
         """
+        shield = current_shield() if self._shielded else None
+        messages = request.messages if shield is None else hidden_protocol(request.messages, shield)
         body: dict[str, Any] = {
             "model": self.endpoint.model,
-            "messages": list(request.messages),
+            "messages": list(messages),
             "max_completion_tokens": request.max_tokens,
             "temperature": request.temperature,
         }
@@ -98,7 +106,8 @@ class Completions:
         try:
             choice = told["choices"][0]
             text = str(choice["message"].get("content") or "")
-            usage = _usage(told, estimate_messages(request.messages), estimate_text(text))
+            usage = _usage(told, estimate_messages(messages), estimate_text(text))
+            text = text if shield is None else shield.show(text)
             return Reply(text, choice.get("finish_reason") == "length", usage, _first_token(choice))
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
             raise self._not_the_protocol() from error
@@ -111,6 +120,9 @@ class Completions:
         Raises:
             EndpointError: as `chat`, or the endpoint echoes no log-probabilities.
         """
+        if self._shielded:
+            shield = current_shield()
+            prompt, continuation = shield.hide(prompt), shield.hide(continuation)
         text = prompt + continuation
         body = {
             "model": self.endpoint.model, "prompt": text, "echo": True, "logprobs": 1, "max_tokens": 1, "temperature": 0,

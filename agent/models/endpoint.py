@@ -12,6 +12,7 @@ import openai
 from langchain_openai import ChatOpenAI
 
 from agent.models.lines import NotedTransport
+from agent.models.stream import StreamedCompletions
 from core.errors import EndpointError
 from core.settings import LOOPBACK_HOSTS, Settings
 
@@ -87,19 +88,26 @@ def chat_model(endpoint: Endpoint, settings: Settings, *, usage: bool = False) -
 
     `usage` asks for the counts of tokens at the end of a stream, which some servers refuse.
     """
-    return ChatOpenAI(
+    http = httpx.Client(
+        transport=NotedTransport(), follow_redirects=True,
+        timeout=httpx.Timeout(settings.endpoint_timeout_s, connect=CONNECT_S),
+    )  # fmt: skip
+    key = settings.api_key.get_secret_value() or "none"
+    chat = ChatOpenAI(
         base_url=endpoint.base_url,
         model=endpoint.model,
         api_key=settings.api_key if settings.api_key.get_secret_value() else "none",
         timeout=httpx.Timeout(settings.endpoint_timeout_s, connect=CONNECT_S),
         max_retries=0,
         max_completion_tokens=settings.answer_tokens,
-        http_client=httpx.Client(transport=NotedTransport(), follow_redirects=True),
+        http_client=http,
         streaming=True,
         stream_usage=usage,
         temperature=0,
         use_responses_api=False,
     )
+    chat.client = StreamedCompletions(chat.client, http, endpoint.base_url, key)
+    return chat
 
 
 def explain(error: Exception, endpoint: str) -> EndpointError | None:
@@ -118,6 +126,11 @@ def explain(error: Exception, endpoint: str) -> EndpointError | None:
     if isinstance(error, (openai.OpenAIError, ValueError, TypeError, KeyError, AttributeError)):
         return EndpointError(f"The model endpoint {endpoint} answered something that is not the protocol. {kept}")
     return None
+
+
+def is_down(error: Exception, endpoint: str) -> bool:
+    """Whether an error tells of the endpoint's own fault; a request that it refused (400) does not."""
+    return not isinstance(error, openai.BadRequestError) and explain(error, endpoint) is not None
 
 
 def refuses_pictures(error: openai.BadRequestError) -> bool:

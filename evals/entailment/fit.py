@@ -30,16 +30,16 @@ HELD_OUT = frozenset(
     ["head to head", "dose response", "prevalence", "diagnostic", "kinetics", "medication order", "lung report", "discharge"]
 )
 _NATURAL = ("conclusion", "same study", "other", "ideal answer", "same topic", "up", "down", "none")
-_PLANTED = 0.35
+_PLANTED = 0.15
 """Share of training pairs that are planted faults in real sentences."""
-_OTHER_KEPT = 0.35
-"""Share kept of pairs whose evidence is about something else altogether: they are easy and would be most of all."""
+_OTHER_KEPT = 0.05
+"""Share kept of pairs whose evidence is about something else altogether: a claim is held against what was found for it."""
 _PARAMETERS = {
     "objective": "multiclass", "num_class": 3, "num_leaves": 7, "learning_rate": 0.06, "min_data_in_leaf": 20, "seed": 0,
     "bagging_fraction": 0.8, "bagging_freq": 1, "feature_fraction": 0.7, "num_threads": 1, "verbose": -1,
     "deterministic": True,
 }  # fmt: skip
-_ROUNDS = 90
+_ROUNDS = 80
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--pairs", type=int, default=4000, help="real pairs to fit on")
+    parser.add_argument("--pairs", type=int, default=2600, help="real pairs to fit on")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)  # noqa: S311

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import gzip
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def _read_xml(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             head = file.read(65536)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise FileError(f"{path.name!r} cannot be read: {error}.") from error
     yield from (read_pubmed if b"<PubmedArticle" in head else read_jats)(path, skipped)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def read_jats(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             raw = file.read(_MAX_BYTES + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise FileError(f"{path.name!r} cannot be read: {error}.") from error
     if len(raw) > _MAX_BYTES:
         raise FileError(f"{path.name!r} is larger than {_MAX_BYTES >> 20} MB.")
@@ -34,7 +35,10 @@ def read_jats(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
         raise FileError(f"{path.name!r} declares entities of its own, which is not read for safety.")
     # `recover` keeps what stands around a fault; the fault itself is reported.
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, recover=True, huge_tree=False)
-    root = etree.fromstring(raw, parser)
+    try:
+        root = etree.fromstring(raw, parser)
+    except etree.XMLSyntaxError as error:  # nothing to recover
+        raise FileError(f"{path.name!r} is not XML: {error.msg}.") from error
     if root is None:
         raise FileError(f"{path.name!r} is not XML.")
     for fault in list(parser.error_log)[:1]:
@@ -43,7 +47,10 @@ def read_jats(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
     if not articles:
         raise FileError(f"{path.name!r} is XML but neither PubMed nor JATS.")
     for article in articles:
-        yield _document(article, path)
+        try:
+            yield _document(article, path)
+        except ValueError as error:  # names that lxml recovered and does not take back
+            raise FileError(f"{path.name!r} is broken XML: {error}.") from error
 
 
 def _document(article: Any, path: Path) -> Document:

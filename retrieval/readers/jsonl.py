@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,5 +36,5 @@ def read_jsonl(path: Path, skipped: list[Skipped] | None = None) -> Iterator[Doc
                     if skipped is None:
                         raise FileError(f"Line {number} of {path.name!r}: {reason}.") from error
                     skipped.append(Skipped(file=path.name, line=number, reason=reason))
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise FileError(f"{path.name!r} cannot be read: {error}.") from error

@@ -33,6 +33,8 @@ def read_pdf(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
             raise FileError(f"{path.name!r} has {len(pdf)} pages; at most {_MAX_PAGES} are read.")
         pages = [_page_text(pdf, number) for number in range(len(pdf))]
         title = (pdf.get_metadata_dict().get("Title") or "").strip()
+    except pypdfium2.PdfiumError as error:
+        raise FileError(f"{path.name!r} is damaged: {error}") from error
     finally:
         pdf.close()
     if sum(len(page) for page in pages) < _SCANNED_BELOW * max(len(pages), 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,10 @@ _UNSEEN = ("script", "style", "noscript", "template", "svg", "nav")
 _BLOCKS = ("p", "div", "li", "tr", "br", "h1", "h2", "h3", "h4", "h5", "h6", "section", "td", "th", "blockquote")
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""Characters that lxml gives and does not take back."""
+
+
 def decoded(path: Path) -> str:
     """The file's text: UTF-8, UTF-16 by its mark, else Windows-1252, as files of the West often are.
 
@@ -27,7 +32,7 @@ def decoded(path: Path) -> str:
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             raw = file.read(_MAX_BYTES + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise FileError(f"{path.name!r} cannot be read: {error}.") from error
     if len(raw) > _MAX_BYTES:
         raise FileError(f"{path.name!r} is larger than {_MAX_BYTES >> 20} MB of text.")
@@ -61,7 +66,7 @@ def read_html(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
     title = " ".join((page.findtext(".//title") or "").split())
     etree.strip_elements(page, *_UNSEEN, "title", etree.Comment, with_tail=False)
     for block in page.iter(*_BLOCKS):
-        block.tail = "\n" + (block.tail or "")
+        block.tail = "\n" + _CONTROL.sub("", block.tail or "")
     lines = (" ".join(line.split()) for line in "".join(page.itertext()).splitlines())
     text = "\n".join(line for line in lines if line)
     if not text:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def read_pubmed(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
             except (etree.XMLSyntaxError, ValueError) as error:
                 reason = str(error).splitlines()[0]
                 skipped.append(Skipped(file=path.name, line=line, reason=f"article not read: {reason}"))
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         skipped.append(Skipped(file=path.name, reason=f"the file ends early or cannot be read: {error}"))
     if not seen:
         raise FileError(f"{path.name!r} holds no PubMed article.")

@@ -18,6 +18,7 @@ READ = ("read_record",)
 SIMILAR = ("find_similar_patients",)
 CLAIM = ("check_claim",)
 ALIKE = ("find_similar_images",)
+HIDE = ("deidentify",)
 NONE: tuple[str, ...] = ()
 
 
@@ -42,6 +43,18 @@ _HEALTHY = (
     "make me a volume of this spine with the compression undone",
 )
 
+_HIDE = (
+    "Please anonymise the chart",
+    "can you de-identify record1 for me",
+    "I want to share this record without any identifiers",
+    "scrub the names out of the record",
+    "Redact everything that identifies her",
+    "remove PHI from record1",
+    "pseudonymize the patient's record please",
+    "make the record anonymous",
+    "strip the identifying information from this chart",
+    "give me a de-identified copy of the record",
+)
 _GRADE = (
     "Has this person broken any of their vertebrae?",
     "how bad is the deformity at T11",
@@ -230,6 +243,7 @@ PHRASINGS: tuple[Phrasing, ...] = (
     *(Phrasing(text, SIMILAR) for text in _SIMILAR),
     *(Phrasing(text, CLAIM) for text in _CLAIMS),
     *(Phrasing(text, ALIKE, "film") for text in _ALIKE),
+    *(Phrasing(text, HIDE) for text in _HIDE),
     *_SEVERAL,
     *_NONE,
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from agent.planning import Plan, PlannedCall, make_plan
+from agent.planning import Plan, PlannedCall, Situation, make_plan
 from agent.routing import Router
 from core.ports import SearchFilters, SearchOutcome
 from retrieval.encoders import MiniLM
-from tests.agent.situations import situation
+from tests.agent.situations import CT, MASK, situation
 from tests.fakes import NoImages
 from tools.registry import standard_tools
 
@@ -125,3 +125,22 @@ def test_small_talk_needs_no_evidence_and_is_no_abstention(text: str, router: Ro
 def test_a_film_is_shown_without_a_plane(router: Router) -> None:
     plan = make_plan(situation("show the radiograph", "film"), router)
     assert _calls(plan) == [("show_image", {"image": "xray1"})]
+
+
+def test_the_healthy_spine_is_painted_of_the_named_scan_and_level(router: Router) -> None:
+    plan = make_plan(situation("Paint T11 of ct2 as it was before the collapse"), router)
+    assert _calls(plan) == [("synthesize_healthy_spine", {"image": "ct2", "levels": ["T11"]})]
+
+
+def test_a_mask_alone_cannot_be_painted(router: Router) -> None:
+    only_mask = Situation("Synthesize the healthy spine", (MASK,), ())
+    plan = make_plan(only_mask, router)
+    assert not plan.calls
+    assert "attach the CT" in plan.reply
+
+
+def test_a_synthetic_scan_is_not_graded_unless_named(router: Router) -> None:
+    made = CT.model_copy(update={"handle": "ct3", "synthetic": True})
+    its_mask = MASK.model_copy(update={"handle": "mask3", "of": "ct3", "synthetic": True})
+    plan = make_plan(Situation("Is any vertebra fractured?", (CT, MASK, made, its_mask), ()), router)
+    assert _calls(plan) == [("grade_fractures", {"image": "ct1"})]

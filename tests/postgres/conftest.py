@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.conftest import starter  # noqa: F401 - a fixture
+from tests.agent.conftest import encoder, starter  # noqa: F401 - fixtures
 
 
 def _programs() -> Path:

@@ -48,11 +48,11 @@ def test_only_the_compressed_level_is_graded_above_zero(sample: SessionStore) ->
 
 
 def test_an_asked_level_that_cannot_be_graded_gives_its_reason_as_evidence(sample: SessionStore) -> None:
-    result = GradeFractures().run(GradeParams(image="ct2", levels=["L2"]), ToolContext(sample))
+    result = GradeFractures().run(GradeParams(image="ct2", levels=["L3"]), ToolContext(sample))
     (finding,) = result.evidence
     assert isinstance(finding, Finding)
-    assert (finding.name, finding.where) == ("not_graded", "L2")
-    assert finding.statement.startswith("In ct2 (simulated), L2 was not graded: cut by")
+    assert (finding.name, finding.where) == ("not_graded", "L3")
+    assert finding.statement.startswith("In ct2 (simulated), L3 was not graded: cut by")
 
 
 def test_loading_twice_changes_nothing(sample: SessionStore, cache: Path) -> None:

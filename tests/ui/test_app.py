@@ -237,7 +237,7 @@ def served(tmp_path: Path) -> Iterator[str]:
 
 def _wait_until_up(server: subprocess.Popen[bytes], address: str) -> None:
     with httpx.Client(transport=httpx.HTTPTransport(retries=0)) as client:
-        for _ in range(300):
+        for _ in range(900):
             assert server.poll() is None, "the server ended"
             try:
                 client.get(address)

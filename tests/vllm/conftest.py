@@ -14,9 +14,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from langchain_openai import ChatOpenAI
 
+from agent.models.endpoint import Endpoint, chat_model
 from agent.models.profiles import Machine, Profile, serve_command
 from agent.models.server import find_vllm, running
+from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENT = ROOT / ".venv-vllm"
@@ -67,3 +70,13 @@ def live(server: Server) -> Iterator[Server]:
         version = httpx.get(f"{server.url}/version", timeout=10).json()["version"]
         print(f"\nvLLM {version} serves the tiny model at {server.url}")
         yield server
+
+
+@pytest.fixture
+def endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that does not stop by itself within thousands of tokens."""
+
+    def long_winded(endpoint: Endpoint, chosen: Settings, *, usage: bool = False) -> ChatOpenAI:
+        return chat_model(endpoint, chosen, usage=usage).model_copy(update={"extra_body": {"min_tokens": 5000}})
+
+    monkeypatch.setattr("agent.connecting.chat_model", long_winded)

@@ -19,14 +19,13 @@ import httpx
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import BaseTool
-from langchain_openai import ChatOpenAI
 from PIL import Image
 
 from agent.assemble import build_assistant
 from agent.assistant import Assistant
 from agent.ending import STOPPED
 from agent.events import TextDelta, TurnDone
-from agent.models.endpoint import Endpoint, chat_model, find_endpoint
+from agent.models.endpoint import chat_model, find_endpoint
 from agent.models.guided import plan_schema
 from agent.models.preflight import preflight
 from core.settings import Settings, load_settings
@@ -47,16 +46,6 @@ def ask(assistant: Assistant, conversation: str, question: str, stop: threading.
     *_, last = assistant.ask(ME, conversation, question, stop)
     assert isinstance(last, TurnDone)
     return last.turn
-
-
-@pytest.fixture
-def endless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model that does not stop by itself within thousands of tokens."""
-
-    def long_winded(endpoint: Endpoint, chosen: Settings, *, usage: bool = False) -> ChatOpenAI:
-        return chat_model(endpoint, chosen, usage=usage).model_copy(update={"extra_body": {"min_tokens": 8000}})
-
-    monkeypatch.setattr("agent.connecting.chat_model", long_winded)
 
 
 def idle(server: Server, within_s: float) -> bool:
@@ -168,7 +157,7 @@ def test_an_image_reaches_the_model_and_counts_as_tokens(live: Server) -> None:
 
 
 def test_a_stop_reaches_the_server(live: Server, endless: None) -> None:
-    with build_assistant(settings(live, answer_tokens=12000)) as assistant:
+    with build_assistant(settings(live, answer_tokens=6000)) as assistant:
         assistant.model_status()
         stop = threading.Event()
         seen_running = threading.Event()
@@ -205,7 +194,7 @@ def test_sixteen_conversations_at_once(live: Server) -> None:
 
 def test_a_server_that_dies_in_the_middle_is_told(server: Server, live: Server, endless: None) -> None:
     own = Server(tuple(_on_another_port(server.command)), _other_url(server), server.log.with_name("second.log"))
-    with build_assistant(settings(own, answer_tokens=12000)) as assistant:
+    with build_assistant(settings(own, answer_tokens=6000)) as assistant:
         conversation = assistant.new_conversation(ME)
         with own.started() as process:
             assistant.model_status()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 
 from core.errors import FileError, TooLarge
@@ -34,7 +35,7 @@ def unpack(archive: Path, into: Path) -> list[Path]:
     except TooLarge:
         shutil.rmtree(into, ignore_errors=True)
         raise
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, ValueError) as error:
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, ValueError, zlib.error) as error:
         raise FileError(f"The archive cannot be read: {str(error)[:120] or type(error).__name__}.") from error
 
 

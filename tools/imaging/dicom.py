@@ -19,7 +19,8 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_rescale
 from scipy import ndimage
 
-from core.errors import FileError, TooLarge
+from core.errors import ConsiliumError, FileError, TooLarge
+from core.plain import as_label
 from core.pseudonym import Pseudonyms
 from tools.imaging.nifti import MAX_VOXELS
 from tools.imaging.volume import Volume, to_ras
@@ -85,11 +86,23 @@ def _by_series(paths: Sequence[Path]) -> dict[str, list[tuple[Path, Dataset]]]:
 def read_dicom(paths: Sequence[Path], pseudonyms: Pseudonyms | None = None) -> DicomVolume | DicomFilm:
     """Read files of one study. Of several series the one with the most slices is taken, and said.
 
-    With `pseudonyms` the result tells patient and study by their keyed hashes.
+    With `pseudonyms` the result tells patient and study by their keyed hashes. An element that pydicom cannot convert,
+    which it finds late, is our error too.
 
     Raises:
-        FileError: nothing can be read, or slices are missing.
+        FileError: nothing can be read, slices are missing, or a header is damaged.
     """
+    try:
+        return _read(paths, pseudonyms)
+    except ConsiliumError:
+        raise
+    except MemoryError as error:  # a damaged length claims more than there is
+        raise TooLarge("An element of a DICOM file claims more memory than may be used.") from error
+    except Exception as error:  # converters raise whatever they like
+        raise FileError(f"The header of a DICOM file is damaged ({type(error).__name__}).") from error
+
+
+def _read(paths: Sequence[Path], pseudonyms: Pseudonyms | None) -> DicomVolume | DicomFilm:
     groups = _by_series(paths)
     if not groups:
         raise FileError("The DICOM files hold no image: a series of slices or a radiograph is needed.")
@@ -99,7 +112,7 @@ def read_dicom(paths: Sequence[Path], pseudonyms: Pseudonyms | None = None) -> D
         sizes = ", ".join(str(len(group)) for group in sorted(groups.values(), key=len, reverse=True))
         warnings.append(f"{len(groups)} series were given ({sizes} images); the largest was used.")
     first = chosen[0][1]
-    modality = str(first.get("Modality", "")) or "OT"
+    modality = as_label(str(first.get("Modality", "")), 6) or "OT"
     frames = int(first.get("NumberOfFrames", 1) or 1)
     patients = {str(header.get("PatientID", "")) for _, header in chosen}
     if len(patients) > 1:
@@ -167,7 +180,7 @@ def _series(chosen: list[tuple[Path, Dataset]], modality: str, warnings: list[st
     affine[:3, 3] = positions[keep[0]]
     lps_to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])
     volume, codes = to_ras(np.swapaxes(data, 0, 1), lps_to_ras @ affine)
-    part = str(first.get("BodyPartExamined", "")).strip().upper() or None
+    part = as_label(str(first.get("BodyPartExamined", "")))
     return DicomVolume(volume, codes, modality, part, tuple(warnings))
 
 
@@ -297,8 +310,8 @@ def _film(path: Path, modality: str, warnings: tuple[str, ...]) -> DicomFilm:
     if str(dataset.get("PhotometricInterpretation", "")) == "MONOCHROME1":
         grey = 1 - grey
     spacing, told = _film_spacing(dataset)
-    part = str(dataset.get("BodyPartExamined", "")).strip().upper() or None
-    view = str(dataset.get("ViewPosition", "")).strip().upper() or None
+    part = as_label(str(dataset.get("BodyPartExamined", "")))
+    view = as_label(str(dataset.get("ViewPosition", "")))
     return DicomFilm(np.round(255 * grey).astype(np.uint8), modality, part, view, spacing, (*warnings, *told))
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 from agent.assemble import build_assistant
 from agent.assistant import Assistant
 from core.settings import Settings, load_settings
-from tests.agent.conftest import starter  # noqa: F401 - a fixture
+from tests.agent.conftest import encoder, starter  # noqa: F401 - fixtures
 from ui.service.app import build_service
 
 

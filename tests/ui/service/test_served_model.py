@@ -20,7 +20,7 @@ import pytest
 
 from agent.conversations import INTERRUPTED
 from core.settings import load_settings
-from tests.agent.openai_server import Script
+from tests.agent.openai_server import ALL, COUNTS, Script
 from tests.agent.openai_server import serving as scripted
 from tests.ui.service.conftest import Service, home_in, radiograph_png, serving
 from ui.service.access import LOCAL_USER
@@ -35,7 +35,7 @@ def over(script: Script, home: Path, **more: Any) -> Iterator[Service]:
 
 
 def test_text_streams_in_pieces_and_tokens_are_counted(tmp_path: Path) -> None:
-    with over(Script(["I can help you with that."], usage=(120, 7)), tmp_path) as service:
+    with over(Script(["I can help you with that."], usage=(120, 7), can=ALL | COUNTS), tmp_path) as service:
         chunks = list(
             service.openai().chat.completions.create(
                 model="consilium", messages=HELLO, stream=True, stream_options={"include_usage": True}
@@ -172,7 +172,9 @@ def test_who_waits_is_told_the_place_and_a_full_queue_says_when_to_come_back(tmp
 
 
 def test_metrics_count_and_hold_no_words_of_anyone(tmp_path: Path) -> None:
-    script = Script([[("find_Mrs_Miller", '{"name": "Miller"}')], "Nothing about Mrs Miller."], usage=(10, 5))
+    script = Script(
+        [[("find_Mrs_Miller", '{"name": "Miller"}')], "Nothing about Mrs Miller."], usage=(10, 5), can=ALL | COUNTS
+    )
     with over(script, tmp_path) as service, service.http() as http:
         messages = [{"role": "user", "content": "What of Mrs Miller?"}]
         http.post("/v1/chat/completions", json={"model": "consilium", "messages": messages}).raise_for_status()

@@ -21,7 +21,7 @@ Learner = Callable[[NDArray[np.intp], NDArray[np.intp]], Array]
 
 @dataclass(frozen=True)
 class Shot:
-    """Figures at one k: means over the draws, and the interval of the mean prediction's AUROC."""
+    """Figures at one k: means over the draws, of the ends of the interval as well."""
 
     k: int
     draws: int
@@ -48,14 +48,14 @@ def few_shot(
     for k in shots:
         if k > min(len(positives), len(negatives)):
             break
-        each, all_p = [], []
+        each, ends = [], []
         for draw in range(draws):
             random = np.random.default_rng([seed, k, draw])
             chosen = [random.choice(part, k, replace=False) for part in (positives, negatives)]
             p = learner(np.concatenate(chosen), where)
-            all_p.append(p)
+            ends.append(auroc_interval(y[where], p, patient[where], rounds, seed=draw))
             each.append((auroc(y[where], p), auprc(y[where], p), brier(y[where], p)))
         mean = np.mean(each, axis=0)
-        interval = auroc_interval(y[where], np.mean(all_p, axis=0), patient[where], rounds)
-        out.append(Shot(k, draws, float(mean[0]), interval, float(mean[1]), float(mean[2])))
+        low, high = np.mean(ends, axis=0)
+        out.append(Shot(k, draws, float(mean[0]), (float(low), float(high)), float(mean[1]), float(mean[2])))
     return out

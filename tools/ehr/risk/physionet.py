@@ -66,7 +66,7 @@ def _text_2012(folder: Path) -> Events:
 
 def record_lines(path: Path) -> Iterator[tuple[int, str, float]]:
     """(minutes since admission, parameter, value) of one text record."""
-    for number, line in enumerate(path.read_text().splitlines()[1:], start=2):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines()[1:], start=2):
         time, _, rest = line.partition(",")
         name, _, value = rest.partition(",")
         if not name or name == "RecordID":

@@ -25,7 +25,7 @@ _THICK_MM = 1.4
 _SMOOTH_MM = 0.8
 """Gaussian on the signed distance: takes out the steps that voxels leave and keeps flat endplates where they are."""
 _LEAST_REPEAT, _LONGEST_REPEAT = 1.8, 6
-_MOST_ALIKE = 0.8
+_LEAST_RUNS = 6
 _MOST = 0.6
 
 
@@ -105,7 +105,8 @@ def _slices(inside: NDArray[np.bool_], axis: int) -> Array:
     starts = np.concatenate([[filled[0]], filled[0] + change + 1, [filled[-1] + 1]])
     lengths = np.diff(starts)
     inner = lengths[1:-1]
-    if len(inner) < 4 or inner.mean() < _LEAST_REPEAT or (np.abs(inner - np.median(inner)) <= 1).mean() < _MOST_ALIKE:
+    # A shape that is partly a prism repeats slices too, but few times or unevenly.
+    if len(inner) < _LEAST_RUNS or inner.mean() < _LEAST_REPEAT or np.ptp(inner) > 1:
         return every
     step = float(inner.mean())
     if inner.max() > _LONGEST_REPEAT:

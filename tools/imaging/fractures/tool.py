@@ -12,6 +12,7 @@ from tools.imaging.fractures.figure import draw_figure
 from tools.imaging.fractures.genant import METHOD, Graded
 from tools.imaging.fractures.heights import Unmeasured
 from tools.imaging.fractures.report import MASK_ONLY, Grading, grade_mask
+from tools.imaging.numbering import resolve
 from tools.imaging.slices import mark_of, matching_mask, volume_of
 
 _SEVERITY = {1: "mild", 2: "moderate", 3: "severe"}
@@ -72,9 +73,10 @@ _SPEC = ToolSpec(
     card=Card(
         method="Heights between the endplates of the mask in each vertebra's own frame; expected heights from a Gaussian "
         "process over all other vertebrae, low ones left out, and the parts of the vertebra that kept their height; grade "
-        "by the worst third.",
-        trained_on="Nothing: published mean dimensions and spreads written down by hand, no training.",
-        performance="Checked on simulated compressions of real vertebrae and a phantom; figures and command in "
+        "by the largest loss at the points that Genant reads (rims and deepest place).",
+        trained_on="Nothing: published mean dimensions and spreads written down by hand; the limits between grades use the "
+        "frequencies of the grades in the training part of VerSe 2019.",
+        performance="Checked on drawn spines and on simulated compressions of real vertebrae; figures and command in "
         "docs/fractures.md. Not evaluated against expert grades of fractured patients.",
         intended_use="Measured deformity for a radiologist to confirm. A height loss is not by itself a fracture.",
         known_failures=(
@@ -109,7 +111,9 @@ class GradeFractures:
             context.check()
             context.progress(0.9 * fraction, message)
 
-        grading = grade_mask(labels, progress=report, ct=volume_of(context.store, image.handle) if image else None)
+        grading = grade_mask(
+            labels, resolve(labels).names, progress=report, ct=volume_of(context.store, image.handle) if image else None
+        )
         chosen = _chosen(grading, params.levels, image or mask)
         seen = image or mask
         context.progress(0.95, "drawing")
@@ -117,7 +121,7 @@ class GradeFractures:
         left_out = [_not_graded(item, seen) for item in _asked(grading.skipped, params.levels)]
         reasons = [_explanation(item, grading, seen) for item in _to_explain(chosen)] if params.explain else []
         figure = _figure(grading, seen, mask, image is not None, context) if grading.graded else ()
-        figure += _before_after(grading, image, mask, context)
+        figure += _before_after(grading, [item.level for item in chosen], image, mask, context)
         return ToolResult(
             summary=_summary(chosen, grading, seen),
             evidence=(*findings, *left_out, *reasons),
@@ -302,7 +306,9 @@ def _figure(grading: Grading, seen: Artifact, mask: Artifact, is_ct: bool, conte
     return (context.store.add(picture, new, ".png"),)
 
 
-def _before_after(grading: Grading, image: Artifact | None, mask: Artifact, context: ToolContext) -> tuple[Artifact, ...]:
+def _before_after(
+    grading: Grading, levels: list[str], image: Artifact | None, mask: Artifact, context: ToolContext
+) -> tuple[Artifact, ...]:
     """The deformed levels as they are and as a generator paints them healthy: an illustration; no grade rests on it."""
     if image is None or not any(item.grade > 0 for item in grading.graded):
         return ()
@@ -310,7 +316,7 @@ def _before_after(grading: Grading, image: Artifact | None, mask: Artifact, cont
 
     context.progress(0.97, "painting the deformed levels as they were")
     labels = volume_of(context.store, mask.handle)
-    made = illustrate(volume_of(context.store, image.handle), labels, grading, mark_of(image), context.check)
+    made = illustrate(volume_of(context.store, image.handle), labels, grading, mark_of(image), context.check, levels)
     if made is None:
         return ()
     new = NewArtifact(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from tools.imaging.volume import Volume
 
 MOST_LEVELS = 4
 _SAMPLES = 8
+_IN_VIEW = 3
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,12 @@ class Illustration:
 
 
 def illustrate(
-    ct: Volume, labels: Volume, grading: Grading, mark: str = "", check: Callable[[], None] = lambda: None
+    ct: Volume,
+    labels: Volume,
+    grading: Grading,
+    mark: str = "",
+    check: Callable[[], None] = lambda: None,
+    levels: Collection[str] | None = None,
 ) -> Illustration | None:
     """Paint the worst of the deformed levels; None when none is deformed or none can be painted.
 
@@ -37,11 +43,15 @@ def illustrate(
         grading: of that mask.
         mark: of the patient's image.
         check: called between steps; raises when the call was stopped.
+        levels: only these; by default every deformed one.
     """
-    deformed = sorted((item for item in grading.graded if item.grade > 0), key=lambda item: -max(item.loss))[:MOST_LEVELS]
+    worst = sorted((item for item in grading.graded if item.grade > 0), key=lambda item: -max(item.loss))
+    deformed = [item for item in worst if levels is None or item.level in levels][:MOST_LEVELS]
     if not deformed:
         return None
-    names = {item.value: item.level for item in grading.measured}
+    # A crop sees three vertebrae to both sides; straightening the rest would cost seconds for nothing.
+    near = {LEVELS.index(item.level) + step for item in deformed for step in range(-_IN_VIEW, _IN_VIEW + 1)}
+    names = {item.value: item.level for item in grading.measured if LEVELS.index(item.level) in near}
     if len(names) < 2:
         return None
     painter = shipped_painter()

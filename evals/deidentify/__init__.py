@@ -1,0 +1,1 @@
+"""Notes that the name tagger was not trained on, and what is found in them."""

@@ -1,0 +1,3 @@
+from tests.tools.ehr.conftest import cohort_sample, folder
+
+__all__ = ["cohort_sample", "folder"]
