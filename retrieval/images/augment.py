@@ -54,10 +54,25 @@ def _moved(pictures: Tensor, generator: torch.Generator, strength: float) -> Ten
 
 
 def _exposed(pictures: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-    """Contrast, brightness and a bent grey scale (kVp and look-up tables differ)."""
+    """Another look-up table: a gamma of .5 to 2, and in half of the pictures up to .3 of the range cut off at one end.
+
+    kVp, detectors and windows differ between films that show the same.
+    """
     n = len(pictures)
-    contrast, bright, bend = (_uniform(n, generator, -1, 1).view(-1, 1, 1) * strength for _ in range(3))
-    return (1 + 0.3 * contrast) * pictures + 0.3 * bright + 0.1 * bend * (pictures.square() - 1)
+    low, high = (bound(pictures, dim=(1, 2), keepdim=True) for bound in (torch.amin, torch.amax))
+    shown = (pictures - low) / (high - low).clamp(min=1e-6)
+    cut = (0.3 * strength * _uniform(n, generator, -1, 1)).clamp(min=0).view(-1, 1, 1)
+    bottom = (torch.rand(n, generator=generator) < 0.5).view(-1, 1, 1)
+    start = torch.where(bottom, cut, torch.zeros_like(cut))
+    shown = ((shown - start) / (1 - cut)).clamp(0, 1)
+    gamma = torch.exp(math.log(2) * strength * _uniform(n, generator, -1, 1)).view(-1, 1, 1)
+    return _standard(shown.clamp(min=1e-6) ** gamma)
+
+
+def _standard(pictures: Tensor) -> Tensor:
+    """Mean 0 and deviation 1 each, as pictures are in use."""
+    mean, deviation = pictures.mean((1, 2), keepdim=True), pictures.std((1, 2), keepdim=True)
+    return (pictures - mean) / deviation.clamp(min=1e-3)
 
 
 def _blurred(pictures: Tensor, generator: torch.Generator, strength: float) -> Tensor:

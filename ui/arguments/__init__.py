@@ -1,0 +1,1 @@
+"""What each command takes: one module per group of commands. Nothing heavy is imported here."""

@@ -1,0 +1,125 @@
+"""Arguments of the commands fracture, synth, image-index."""
+
+from __future__ import annotations
+
+import argparse
+
+from ui.arguments.common import Commands, command
+
+
+def add_fracture(commands: Commands) -> None:
+    """Vertebral heights and grades."""
+    fracture = commands.add_parser("fracture", help="vertebral heights and fracture grades")
+    actions = fracture.add_subparsers(required=True, metavar="ACTION")
+    grade = command(actions, "grade", "grade every vertebra of a mask against its neighbours", module="fracture")
+    _add_masked_ct(grade, required=False)
+    grade.add_argument("--out", metavar="DIR", help="write report.json, figures, a PDF page, DICOM SEG and SR here")
+    grade.add_argument(
+        "--keep-steps", action="store_true", help="also write endplates, loss maps, explanations and the synthesis"
+    )
+    explain = command(actions, "explain", "say which neighbours a grade rests on, and what changes without each", "fracture")
+    _add_masked_ct(explain)
+    explain.add_argument("--level", metavar="L1", help="only this level")
+    _add_fracture_evaluate(actions)
+    _add_fracture_train(actions)
+
+
+def _add_masked_ct(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument(
+        "ct", nargs="?", metavar="CT", help="CT volume (NIfTI, DICOM folder or zip); a mask alone is enough for heights"
+    )
+    parser.add_argument(
+        "--mask",
+        required=required,
+        metavar="SEG",
+        help="vertebra labels (NIfTI); grade makes them by TotalSegmentator when absent",
+    )
+    parser.add_argument(
+        "--numbering",
+        default="auto",
+        metavar="N",
+        help="which level a mask value means: verse, totalsegmentator, thoracolumbar, lumbar, lumbar-up, or pairs such as "
+        "20=L1,21=L2 (default: told from the values)",
+    )
+
+
+def _add_fracture_evaluate(actions: Commands) -> None:
+    evaluate = command(actions, "evaluate", "score the grades and the baselines where the truth is known", "fracture")
+    evaluate.add_argument("folder", nargs="?", metavar="DIR", help="masks and expert grades in the VerSe layout")
+    evaluate.add_argument(
+        "--simulated", type=int, metavar="N", help="N simulated fractures: of drawn spines, or of DIR's real ones"
+    )
+    evaluate.add_argument("--seed", type=int, default=1, metavar="S", help="of the simulation and the intervals")
+    evaluate.add_argument(
+        "--no-synthesis", action="store_true", help="leave the generator's rows out: masks alone, much quicker"
+    )
+    evaluate.add_argument(
+        "--weights", metavar="DIR", help="a generator written by `fracture train` instead of the shipped one"
+    )
+
+
+def _add_fracture_train(actions: Commands) -> None:
+    train = command(actions, "train", "train the generator that paints vertebrae as they were", "fracture")
+    train.add_argument("--config", default="cpu", metavar="PRESET|YAML", help="cpu, gpu, tiny, or a file (default cpu)")
+    train.add_argument(
+        "--data", metavar="DIR", help="CT, masks and grades in the VerSe layout (default: drawn spines, sample CT)"
+    )
+    train.add_argument(
+        "--out", required=True, metavar="DIR", help="data, checkpoint and weights; an earlier run there goes on"
+    )
+    train.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
+    train.add_argument(
+        "--minutes", type=float, default=float("inf"), metavar="M", help="stop with a checkpoint after so long"
+    )
+
+
+def add_synth(commands: Commands) -> None:
+    """Synthesis."""
+    synth = commands.add_parser("synth", help="synthetic images, marked as such")
+    actions = synth.add_subparsers(required=True, metavar="WHAT")
+    healthy = command(
+        actions, "healthy", "the spine of a CT as it may have been before it fractured", module="synth_healthy"
+    )
+    healthy.add_argument("ct", metavar="CT", help="CT volume (NIfTI)")
+    healthy.add_argument("--mask", required=True, metavar="SEG", help="vertebra labels on the CT's grid (NIfTI)")
+    healthy.add_argument("--numbering", choices=("auto", "verse", "totalsegmentator"), default="auto")
+    healthy.add_argument("--levels", nargs="+", metavar="L1", help="paint these (default: height loss of 20 %% or more)")
+    healthy.add_argument("--out", required=True, metavar="DIR", help="write CT, mask, picture and sidecar here")
+    healthy.add_argument("--weights", metavar="DIR", help="weights of `fracture train` instead of the shipped ones")
+
+
+def add_image_index(commands: Commands) -> None:
+    """Image indexes."""
+    index = commands.add_parser("image-index", help="image indexes: make, fill, search; train and run the encoder")
+    actions = index.add_subparsers(required=True, metavar="ACTION")
+    texts = {
+        "create": "make an empty index",
+        "add": "add a folder of images, with metadata.csv beside them if there is one",
+        "remove": "remove pictures by key",
+        "stats": "how much is in it, and whether it is whole",
+        "search": "neighbours of an image, or of words",
+        "embed": "write the vectors of a folder or .npz, one row per picture",
+        "train": "train the small encoder on a folder",
+    }
+    parsers = {action: command(actions, action, text, module="image_index") for action, text in texts.items()}
+    for action, parser in parsers.items():
+        parser.set_defaults(action=action)
+        if action in ("embed", "train"):
+            parser.add_argument("folder", metavar="DIR", help="images, or a .npz in the MedMNIST layout")
+        else:
+            parser.add_argument("name", metavar="NAME", help="name of the index")
+        if action != "train":
+            parser.add_argument("--encoder", metavar="FOLDER|URL", help="another encoder (default: the one that ships)")
+    parsers["create"].add_argument("--force", action="store_true", help="empty it if it exists")
+    parsers["add"].add_argument("folder", metavar="DIR")
+    parsers["remove"].add_argument("keys", nargs="+", metavar="KEY")
+    search = parsers["search"]
+    search.add_argument("image", nargs="?", metavar="IMAGE")
+    search.add_argument("--text", metavar="WORDS", help="search by a description instead")
+    search.add_argument("--k", type=int, default=5, help="neighbours at most (default 5)")
+    search.add_argument("--box", type=float, nargs=4, metavar="SHARE", help="only this part: left top right bottom, 0 to 1")
+    parsers["embed"].add_argument("--out", required=True, metavar="E.npy")
+    train = parsers["train"]
+    train.add_argument("--out", required=True, metavar="FOLDER", help="weights and log; a stopped run goes on here")
+    train.add_argument("--config", metavar="C.json", help="recipe (default: the one of the shipped weights)")
+    train.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
