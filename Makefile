@@ -26,7 +26,7 @@ run: $(STAMP)
 	$(BIN)/python -m ui serve
 
 test: $(DEV_STAMP)
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov -n 2 --dist loadfile
 
 check: $(DEV_STAMP)
 	$(BIN)/ruff check .

@@ -153,10 +153,16 @@ def _in_process(jobs: Sequence[tuple[int, str, Path]], seed: int, scratch: Path)
     return _Part(finished=len(told), read=kinds["read"], refused=kinds["refused"], peak=peak, faults=tuple(faults))
 
 
+def _mapped() -> int:
+    """Bytes of address space of this process."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+
+
 def _child(
     jobs: Sequence[tuple[int, str, Path]], seed: int, scratch: Path, sender: multiprocessing.connection.Connection
 ) -> None:
-    limit = _MEMORY_MB * 1024 * 1024
+    # A forked child starts with all that its parent has mapped: what it needs itself is limited.
+    limit = _mapped() + _MEMORY_MB * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     devnull = os.open(os.devnull, os.O_WRONLY)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,18 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def no_loop_left() -> Iterator[None]:
+    """Gradio makes an event loop current where there is none and never closes it; the next `asyncio.run` would drop it."""
+    yield
+    policy = asyncio.get_event_loop_policy()
+    with contextlib.suppress(RuntimeError):  # none is set
+        loop = policy.get_event_loop()
+        if not loop.is_running():
+            loop.close()
+            policy.set_event_loop(None)
 
 
 @pytest.fixture
