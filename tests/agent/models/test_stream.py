@@ -19,6 +19,19 @@ def chunk(text: str = "", **more: object) -> bytes:
     return f"data: {json.dumps({'choices': [choice]})}\n\n".encode()
 
 
+def read_whole(line: socket.socket) -> None:
+    """A request with its body."""
+    got = b""
+    while b"\r\n\r\n" not in got:
+        got += line.recv(65536)
+    head, _, body = got.partition(b"\r\n\r\n")
+    length = next(
+        (int(field.split(b":")[1]) for field in head.split(b"\r\n") if field.lower().startswith(b"content-length:")), 0
+    )
+    while len(body) < length:
+        body += line.recv(65536)
+
+
 @contextmanager
 def endpoint(pieces: Sequence[bytes | float], status: str = "200 OK", kind: str = "text/event-stream") -> Iterator[str]:
     """Answers one request: bytes are sent as they are, numbers are pauses in seconds."""
@@ -27,7 +40,7 @@ def endpoint(pieces: Sequence[bytes | float], status: str = "200 OK", kind: str 
     def answer() -> None:
         line, _ = listening.accept()
         with line:
-            line.recv(65536)
+            read_whole(line)  # what is left unread when it closes would reset the connection
             line.sendall(f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n".encode())
             for piece in pieces:
                 if isinstance(piece, float):
