@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import InputError
 from core.ports import ImageEncoder
 from retrieval.images.pictures import as_squares
 
@@ -23,8 +24,12 @@ class Baseline:
         self.dimension = dimension
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Baselines read no text."""
-        raise NotImplementedError
+        """Baselines read no text.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(f"The baseline {self.identity} reads no text.")
 
 
 class RawPixels(Baseline):
