@@ -7,6 +7,7 @@ Run with the interpreter of `.venv-vllm`: `python tiny_checkpoint.py DIR`.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -29,6 +30,7 @@ SPECIAL_TOKENS = [
     "<tool_call>",
     "</tool_call>",
 ]
+PAGES = Path(__file__).resolve().parent.parent.parent / "docs"
 # Tools are listed in the system turn, as in Qwen's own template, so that `auto` tool choice is asked for at all.
 CHAT_TEMPLATE = (
     "{% if tools %}<|im_start|>system\n{% for t in tools %}{{ t | tojson }}\n{% endfor %}<|im_end|>\n{% endif %}"
@@ -41,14 +43,18 @@ CHAT_TEMPLATE = (
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer of about a thousand tokens with Qwen's special tokens."""
+    """A byte-level BPE tokenizer with Qwen's special tokens.
+
+    It is trained on the project's own pages, so that our prompts and tool descriptions are about as many tokens as a real
+    tokenizer makes of them: a context of a given length then holds what it would hold in use.
+    """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=1024, special_tokens=SPECIAL_TOKENS, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+        vocab_size=8192, special_tokens=SPECIAL_TOKENS, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
     )
-    bpe.train_from_iterator(["the vertebra of the patient has a height; name arguments query image"] * 50, trainer)
+    bpe.train_from_iterator([page.read_text() for page in sorted(PAGES.glob("**/*.md"))], trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
