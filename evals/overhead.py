@@ -25,7 +25,7 @@ import httpx
 
 from core.settings import Settings, load_settings
 from core.types import Frozen
-from evals.streams import Streamed, resident_mb, service, stream_chat
+from evals.streams import Streamed, resident_mb, search_opened, service, stream_chat
 
 _STREAMS = 16
 _TURNS = 50
@@ -110,6 +110,7 @@ def _side_by_side(folder: Path, arguments: argparse.Namespace) -> tuple[list[Sid
         def one(address: str, sent: list[Any]) -> Side:
             return asyncio.run(_round(address, sent))
 
+        search_opened(url)
         one(recorded[0].url, [item.body for item in recorded])
         one(f"{url}/v1", bodies)
         for number in range(arguments.rounds):

@@ -95,6 +95,15 @@ def service(home: Path, model: str, **settings: str) -> Iterator[tuple[str, int]
         process.wait()
 
 
+def search_opened(url: str) -> None:
+    """Wait until the literature is open: its index is made after the start, which would fall into a measurement."""
+    with httpx.Client(base_url=f"{url}/api", timeout=_READY_S) as client:
+        conversation = client.post("/conversations").raise_for_status().json()["id"]
+        search = f"/conversations/{conversation}/tools/search_literature"
+        client.post(search, json={"query": "vertebral fracture grading"}).raise_for_status()
+        client.delete(f"/conversations/{conversation}").raise_for_status()
+
+
 def _wait(process: subprocess.Popen[bytes], url: str) -> None:
     deadline = time.monotonic() + _READY_S
     while time.monotonic() < deadline:

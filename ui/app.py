@@ -26,6 +26,7 @@ _HERE = Path(__file__).parent
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
 _HOUR = 3600
+_LOOK_FOR_WORK_S = 0.01
 _HANDLERS = 64  # questions wait for each other in the agent's own queue, which is fair between users
 _GRACE_S = 5
 _KEEP_S = 75  # longer than programs keep an idle connection: one closed as it is used again would lose a question
@@ -38,6 +39,9 @@ def build_app(assistant: PageAssistant, settings: Settings) -> gr.Blocks:
         parts = lay_out()
         _join(app, parts, Handlers(assistant, parts))
     app.queue(api_open=False, default_concurrency_limit=_HANDLERS, max_size=4 * _HANDLERS)
+    # Gradio looks for work a thousand times a second, which costs a service that is not the page's a tenth of a core.
+    app._queue.sleep_when_free = _LOOK_FOR_WORK_S
+    app._queue.progress_update_sleep_when_free = _LOOK_FOR_WORK_S
     built: gr.Blocks = app
     return built
 

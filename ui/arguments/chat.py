@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 from ui.arguments.common import Commands, add_model, command
 
 
@@ -11,7 +13,13 @@ def add_serve(commands: Commands) -> None:
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1; others need --login)")
     serve.add_argument("--port", type=int, help="port (default 7860)")
     serve.add_argument("--login", metavar="USER:PASS", help="ask for this login")
+    _add_strategy(serve)
     add_model(serve)
+
+
+def _add_strategy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--strategy", metavar="NAME", help="how a served model is asked: auto, plain, ...")
+    parser.add_argument("--examples", metavar="FILE", help="solved questions, for --strategy medprompt")
 
 
 def add_keys(commands: Commands) -> None:
@@ -40,8 +48,7 @@ def add_ask(commands: Commands) -> None:
     ask.add_argument("--sample", action="store_true", help="attach the sample case")
     ask.add_argument("--patient", metavar="ID", help="which patient of a record with several")
     ask.add_argument("--batch", metavar="F.jsonl", help='lines {"id", "text", "sample", "attach"}')
-    ask.add_argument("--strategy", metavar="NAME", help="how a served model is asked: auto, plain, permutation_voting, ...")
-    ask.add_argument("--examples", metavar="FILE", help="solved questions, for --strategy medprompt")
+    _add_strategy(ask)
     ask.add_argument("--bundle", metavar="OUT.zip", help="also write the turn with everything needed to check it")
     add_model(ask)
 

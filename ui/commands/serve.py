@@ -15,6 +15,8 @@ def run(arguments: argparse.Namespace) -> int:
         login=arguments.login,
         model=arguments.model,
         model_name=arguments.model_name,
+        strategy=arguments.strategy,
+        examples=arguments.examples,
     )
     from agent.assemble import build_assistant
     from ui.app import launch

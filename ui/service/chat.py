@@ -263,6 +263,7 @@ async def _streamed(chat: Chat, exchange: Exchange) -> AsyncIterator[bytes]:
     """Chunks as server-sent events: drafts as they come, steps in the extension, then what the answer stands on."""
     text = _Text(strict=chat.strict, sources=exchange.request.consilium.sources)
     yield _chunk(exchange, {"role": "assistant", "content": ""})
+    before, after = _around_text(exchange)
     turn: Turn | None = None
     async for event in exchange.events:
         if isinstance(event, TurnDone):
@@ -270,7 +271,7 @@ async def _streamed(chat: Chat, exchange: Exchange) -> AsyncIterator[bytes]:
         elif event is None:
             yield b": still working\n\n"
         elif piece := text.add(event):
-            yield _chunk(exchange, {"content": piece})
+            yield before + json.dumps(piece, ensure_ascii=False).encode() + after
         elif not isinstance(event, TextDelta):
             yield _chunk(exchange, {}, event=_told(event))
     if turn is None or turn.answer is None:
@@ -294,6 +295,9 @@ def _finish(turn: Turn) -> Literal["stop", "length"]:
     return "length" if turn.answer is not None and CUT in turn.answer.limits else "stop"
 
 
+_MARK = "<words>"
+
+
 def _head(exchange: Exchange) -> dict[str, object]:
     return {"id": exchange.id, "object": "chat.completion.chunk", "created": exchange.created, "model": MODEL}
 
@@ -302,6 +306,12 @@ def _chunk(exchange: Exchange, delta: dict[str, object], finish: str | None = No
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     extra = {} if event is None else {"consilium": event}
     return _data({**_head(exchange), "choices": [choice], **extra})
+
+
+def _around_text(exchange: Exchange) -> tuple[bytes, bytes]:
+    """What stands before and after the words in every chunk of text; written once, as there are many."""
+    before, _, after = _chunk(exchange, {"content": _MARK}).partition(json.dumps(_MARK).encode())
+    return before, after
 
 
 def _data(body: object) -> bytes:

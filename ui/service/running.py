@@ -79,6 +79,8 @@ class TurnEvents:
         raise AssertionError("a turn's events end with TurnDone")
 
     async def _next(self) -> Event | None:
+        if not self._events.empty():
+            return self._events.get_nowait()
         try:
             async with asyncio.timeout(SILENCE_S):
                 return await self._events.get()
