@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.ehr.models.compare import LENGTH, PLAIN
+from tools.ehr.models.compare import LENGTH, PLAIN, genhpf_labels
 from tools.ehr.models.genhpf import HEADS, GenHPF, Naming, Texts, joined, write_texts
 from tools.ehr.models.sequences import Sequences, sequences
 from tools.ehr.risk.datasets import read_folder, sample
@@ -49,23 +49,35 @@ def main() -> None:
     """Parse, measure, print JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--train", type=int, default=2000, help="stays to train on (default 2000)")
-    parser.add_argument("--test", type=int, default=1500, help="held-out stays to ask about (default 1500)")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--train", type=int, default=4000, help="stays to train on (default 4000)")
+    parser.add_argument("--test", type=int, default=2404, help="held-out stays to ask about (default 2404)")
+    parser.add_argument("--epochs", type=int, default=7)
+    parser.add_argument("--size", type=int, default=32, help="records of a batch (default 32)")
+    parser.add_argument("--step", type=float, default=12.0, help="the last value in so many hours (default 12)")
     arguments = parser.parse_args()
     part = sample(load_task("icu_death"), read_folder(arguments.data))
-    records = sequences(part.cohort.events, part.rows, LENGTH)
+    records = sequences(part.cohort.events, part.rows, LENGTH, step=arguments.step)
     held = held_out(part.rows.patient)
     random = np.random.default_rng(0)
     mine = random.permutation(np.flatnonzero(~held))[: arguments.train]
     asked = random.permutation(np.flatnonzero(held))[: arguments.test]
-    print(json.dumps(transfer(records, part.y, mine, asked, arguments.epochs)))
+    labels = genhpf_labels(records, part)
+    print(json.dumps(transfer(records, labels, mine, asked, arguments.epochs, arguments.size)))
 
 
 def transfer(
-    records: Sequences, y: Array, mine: NDArray[np.intp], asked: NDArray[np.intp], epochs: int
+    records: Sequences,
+    labels: dict[str, Array],
+    mine: NDArray[np.intp],
+    asked: NDArray[np.intp],
+    epochs: int,
+    size: int = 32,
 ) -> dict[str, dict[str, object]]:
-    """AUROC with its interval by what was trained on and how the held-out patients are written."""
+    """AUROC of death with its interval by what was trained on and how the held-out patients are written.
+
+    `labels` are per head, of all records; every head is learnt along, as in the paper.
+    """
+    y = labels["mortality"]
     half = len(mine) // 2
     first, second = records.take(mine[:half]), records.take(mine[half:])
     whole = records.take(mine)
@@ -78,8 +90,8 @@ def transfer(
     written = {"asked as A": write_texts(test, PLAIN), "asked as B": write_texts(test, OTHER)}
     out: dict[str, dict[str, object]] = {}
     for name, texts in trained.items():
-        model = GenHPF({"mortality": HEADS["mortality"]})
-        model.fit(texts, whole.hours, {"mortality": y[mine]}, epochs)
+        model = GenHPF({head: HEADS[head] for head in labels})
+        model.fit(texts, whole.hours, {head: values[mine] for head, values in labels.items()}, epochs, size)
         out[name] = {}
         for how, texts_asked in written.items():
             z = model.predict(texts_asked, test.hours, "mortality")

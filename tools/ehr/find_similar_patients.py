@@ -87,28 +87,22 @@ class FindSimilarPatients:
             UnknownPatient: the record holds several patients and none of them, or an unknown one, is named.
             FileError: the stored file cannot be read as FHIR.
         """
-        from tools.ehr.fhir import read_fhir
+        from tools.ehr.attached import attached_patient
         from tools.ehr.risk.datasets import features_for
-        from tools.ehr.risk.patient import from_record
         from tools.ehr.risk.similar import alike, shipped_reference
         from tools.ehr.risk.tasks import load_task
-        from tools.ehr.timeline import choose_patient, facts_of, searched
 
-        artifact = context.store.get(params.record)
-        record = read_fhir(context.store.path(params.record))
-        context.check()
-        person = choose_patient(record, params.patient)
-        facts = facts_of(record, person)
+        attached = attached_patient(context, params.record, params.patient)
         reference = shipped_reference()
-        looked = f"the record {artifact.handle}: {searched(facts)}; {int(reference.size.sum())} stays of the reference"
+        looked = f"{attached.searched}; {int(reference.size.sum())} stays of the reference"
         provenance = ToolProvenance(tool=SPEC.name, version=SPEC.version)
         try:
-            patient = from_record(person, facts, artifact.handle)
+            patient = attached.stay()
             features = features_for(load_task("icu_death"), patient.known(), patient.rows)
             found = alike(reference, features)
         except InputError as error:
             return ToolResult(summary=str(error), provenance=provenance, searched=looked)
-        findings = _findings(found, artifact.handle)
+        findings = _findings(found, attached.handle)
         return ToolResult(
             summary=" ".join(item.statement for item in findings), evidence=findings, tables=_table(found, features),
             warnings=(*patient.warnings, "Alike in recorded values only; one hospital, 2001 to 2008. Not a forecast."),

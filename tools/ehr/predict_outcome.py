@@ -95,30 +95,23 @@ class PredictOutcome:
             UnknownPatient: the record holds several patients and none of them, or an unknown one, is named.
             FileError: the stored file cannot be read as FHIR.
         """
-        from tools.ehr.fhir import read_fhir
+        from tools.ehr.attached import attached_patient
         from tools.ehr.risk.card import make_card, model_for
-        from tools.ehr.risk.patient import from_record
         from tools.ehr.risk.tasks import load_task
-        from tools.ehr.timeline import choose_patient, facts_of, searched
 
-        artifact = context.store.get(params.record)
-        record = read_fhir(context.store.path(params.record))
-        context.check()
-        person = choose_patient(record, params.patient)
-        facts = facts_of(record, person)
-        looked = f"the record {artifact.handle}: {searched(facts)}"
+        attached = attached_patient(context, params.record, params.patient)
         task = load_task(params.task)
         provenance = ToolProvenance(tool=SPEC.name, version=SPEC.version)
         try:
-            card = make_card(task, model_for(task), from_record(person, facts, artifact.handle))
+            card = make_card(task, model_for(task), attached.stay())
         except InputError as error:
-            return ToolResult(summary=str(error), provenance=provenance, searched=looked)
-        evidence = _evidence(card, artifact.handle)
+            return ToolResult(summary=str(error), provenance=provenance, searched=attached.searched)
+        evidence = _evidence(card, attached.handle)
         lead = [item for item in evidence if isinstance(item, Finding)]
         summary = " ".join(item.statement for item in lead) or f"No estimate of {card.title}: {card.why}."
         return ToolResult(
             summary=summary, evidence=evidence, tables=_table(card, len(lead)),
-            warnings=(*card.warnings, *_limits(card)), provenance=provenance, searched=looked,
+            warnings=(*card.warnings, *_limits(card)), provenance=provenance, searched=attached.searched,
         )  # fmt: skip
 
 
@@ -159,7 +152,7 @@ def _table(card: RiskCard, offset: int) -> tuple[Table, ...]:
         rows.append(TableRow(cells=(driver.variable, f"{driver.log_odds:+.2f}", said), evidence=cited))
     title = "What moved the estimate (log-odds; the model's sensitivity, not causes)"
     tables = (Table(title=title, columns=("Variable", "Moved by", "Events"), rows=tuple(rows)),) if rows else ()
-    return (*tables, *_sensitivity(card), *_fairness(card))
+    return (*tables, *_sensitivity(card), *_fairness(card), *_audit(card))
 
 
 def _sensitivity(card: RiskCard) -> tuple[Table, ...]:
@@ -185,6 +178,13 @@ def _fairness(card: RiskCard) -> tuple[Table, ...]:
     columns = ("Group", "n", "AUROC", "Observed/expected (95 %)", "Flagged of those with it", "Flagged of those without")
     title = "By subgroup, held out in training; flagged: the fifth of highest risk"
     return (Table(title=title, columns=columns, rows=rows),) if rows and card.probability is not None else ()
+
+
+def _audit(card: RiskCard) -> tuple[Table, ...]:
+    if card.audit is None or card.probability is None:
+        return ()
+    rows = tuple(TableRow(cells=(name, value)) for name, value in card.audit.rows())
+    return (Table(title="Leakage audit of the training set", columns=("Check", "AUROC or number"), rows=rows),)
 
 
 def _limits(card: RiskCard) -> tuple[str, ...]:

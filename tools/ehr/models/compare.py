@@ -49,7 +49,8 @@ class Task:
     @cached_property
     def records(self) -> Sequences:
         """Of all rows."""
-        return sequences(self.sample.cohort.events, self.sample.rows, LENGTH, self.sample.task.window_hours)
+        hours = self.sample.task.window_hours
+        return sequences(self.sample.cohort.events, self.sample.rows, LENGTH, hours, step=max(hours / 4, 1.0))
 
     @cached_property
     def texts(self) -> Texts:
@@ -65,25 +66,30 @@ def _part(texts: Texts, mine: Mask) -> Texts:
     return Texts(texts.tokens, texts.kinds, texts.places, texts.index[mine])
 
 
-def learn_genhpf(task: Task, mine: Mask, timed: bool = True) -> Array:
-    """GenHPF with every head whose label the set can tell."""
-    y, records = task.sample.y, task.records
-    labels: dict[str, Array] = {"mortality": y[mine]}
-    stay = task.sample.rows.outcomes.get("Length_of_stay")
+def genhpf_labels(records: Sequences, sample: Sample) -> dict[str, Array]:
+    """Every head's label that the set can tell, NaN where it is unknown for a record; shape (n,) each."""
+    labels: dict[str, Array] = {"mortality": sample.y}
+    stay = sample.rows.outcomes.get("Length_of_stay")
     if stay is not None:
-        known = np.where(stay < 0, np.nan, stay)[mine]
+        known = np.where(stay < 0, np.nan, stay)
         for head, days in (("los_3", 3), ("los_7", 7)):
             labels[head] = np.where(np.isnan(known), np.nan, known > days)
     for head in ("bilirubin", "platelets", "creatinine", "wbc"):
-        labels[head] = lab_class(head, _last_day_mean(task, lab_variable(head)))[mine]
+        labels[head] = lab_class(head, _last_mean(records, lab_variable(head)))
+    return labels
+
+
+def learn_genhpf(task: Task, mine: Mask, timed: bool = True) -> Array:
+    """GenHPF with every head whose label the set can tell."""
+    records, labels = task.records, genhpf_labels(task.records, task.sample)
     model = GenHPF({name: HEADS[name] for name in labels}, timed=timed)
-    model.fit(_part(task.texts, mine), records.hours[mine], labels, task.epochs)
+    known = {name: values[mine] for name, values in labels.items()}
+    model.fit(_part(task.texts, mine), records.hours[mine], known, task.epochs, size=32)
     return model.predict(task.texts, records.hours, "mortality")
 
 
-def _last_day_mean(task: Task, variable: str) -> Array:
+def _last_mean(records: Sequences, variable: str) -> Array:
     """Mean of a variable in the last 12 h of the window: a label to learn along, not a forecast."""
-    records = task.records
     if variable not in records.vocabulary:
         return np.full(len(records), np.nan)
     mine = (records.code == records.vocabulary.index(variable) + 1) & (records.hours <= 12) & ~np.isnan(records.value)

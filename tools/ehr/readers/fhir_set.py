@@ -7,7 +7,6 @@ faster. Entered-in-error, refuted, planned and not-done items are no events.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,6 +15,7 @@ from pathlib import Path
 from core.errors import FileError
 from tools.ehr.fhir_fields import Json, obj, objects
 from tools.ehr.fhir_load import load_resources
+from tools.ehr.readers.fhir_quick import line_resource, quick_resources
 from tools.ehr.readers.frame import COLUMNS, events_from, need_polars
 from tools.ehr.readers.stays import cohort_of, in_hospital
 from tools.ehr.risk.cohort import Cohort, Stay
@@ -42,6 +42,7 @@ _CODES = {
     "MedicationRequest": "medicationCodeableConcept", "MedicationAdministration": "medicationCodeableConcept",
     "MedicationStatement": "medicationCodeableConcept", "Immunization": "vaccineCode",
 }  # fmt: skip
+_READ = frozenset((*_TIMES, "Patient", "Encounter"))
 Row = tuple[int, datetime | None, str, float | None, str]
 
 
@@ -87,18 +88,13 @@ def _files(path: Path) -> list[Path]:
 
 def _resources(path: Path) -> Iterator[Json]:
     if path.suffix != ".ndjson":
-        yield from (resource for _, resource in load_resources(path))
+        fast = quick_resources(path, _READ)
+        yield from (resource for _, resource in load_resources(path)) if fast is None else fast
         return
-    with path.open(encoding="utf-8") as file:  # line by line: a bulk export can be larger than the memory
+    with path.open("rb") as file:  # line by line: a bulk export can be larger than the memory
         for number, line in enumerate(file, start=1):
             if line.strip():
-                try:
-                    value = json.loads(line)
-                except ValueError as error:
-                    raise FileError(f"{path.name}, line {number}: not valid JSON.") from error
-                if not isinstance(value, dict):
-                    raise FileError(f"{path.name}, line {number}: a FHIR resource is an object.")
-                yield value
+                yield line_resource(line, f"{path.name}, line {number}")
 
 
 @lru_cache(maxsize=65536)
@@ -209,5 +205,10 @@ def _quantity(resource: Json) -> tuple[float | None, str]:
 def _time(value: object) -> datetime | None:
     if isinstance(value, dict):
         value = value.get("start")
-    moment = read_time(value).time if isinstance(value, str) else None
+    return _utc(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=65536)
+def _utc(text: str) -> datetime | None:
+    moment = read_time(text).time
     return moment.astimezone(UTC).replace(tzinfo=None) if moment else None

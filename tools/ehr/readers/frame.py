@@ -28,13 +28,14 @@ COLUMNS = ("subject_id", "time", "code", "value", "unit")
 
 
 def need_polars() -> None:
-    """Say what to install when polars is missing.
+    """Say what to install when polars or msgspec is missing.
 
     Raises:
-        MissingRequirement: it is.
+        MissingRequirement: one is.
     """
-    if find_spec("polars") is None:
-        raise MissingRequirement("polars, which reads sets,", INSTALL)
+    for name in ("polars", "msgspec"):
+        if find_spec(name) is None:
+            raise MissingRequirement(f"{name}, which reads sets,", INSTALL)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.errors import FileError, InputError, MissingRequirement
 from core.types import RecordEvent
-from tools.ehr.risk.audit import Subgroup
+from tools.ehr.risk.audit import LeakageAudit, OddsGap, Subgroup
 from tools.ehr.risk.counterfactual import sensitivities
 from tools.ehr.risk.datasets import age_of, features_for
 from tools.ehr.risk.evaluate import shipped_model
@@ -76,6 +76,8 @@ class RiskCard(BaseModel):
     drivers: tuple[CardDriver, ...]
     changes: tuple[CardChange, ...]
     fairness: tuple[Subgroup, ...]
+    equalised_odds: dict[str, OddsGap]
+    audit: LeakageAudit | None
     comparators: tuple[str, ...]
     missing: tuple[str, ...]
     why: str
@@ -103,6 +105,8 @@ class RiskCard(BaseModel):
         for change in self.changes:
             then = f"{100 * change.probability:.1f} %"
             lines.append(f"  {change.variable} {change.value:g} {change.unit} (last {change.last:g}): {then}")
+        if self.audit is not None:
+            lines.append("Leakage audit of the training set: " + "; ".join(f"{k} {v}" for k, v in self.audit.rows()))
         lines += list(self.comparators)
         if self.missing:
             lines.append(f"Not recorded: {', '.join(self.missing)}")
@@ -158,7 +162,8 @@ def make_card(task: Task, model: Model, record: PatientRecord) -> RiskCard:
             for item in found
         ),
         changes=() if why else _changes(task, model, known, record),
-        fairness=tuple(model.meta.fairness), comparators=COMPARATORS.get(task.name, ()),
+        fairness=tuple(model.meta.fairness),
+        equalised_odds=model.meta.equalised_odds, audit=model.meta.audit, comparators=COMPARATORS.get(task.name, ()),
         missing=_missing(record), why=why, warnings=record.warnings, cross_validated=model.meta.cross_validated,
     )  # fmt: skip
 

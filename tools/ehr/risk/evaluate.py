@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 
 import numpy as np
@@ -21,7 +21,9 @@ from tools.ehr.risk.tasks import Recipe
 
 Array = NDArray[np.float64]
 MIN_FRESH = 100
-"""Patients unknown to the shipped model that a folder must hold for the shipped model to be evaluated on it."""
+"""So many patients unknown to the shipped model, or half of the folder's, and the shipped model is evaluated on them."""
+MIN_RARER = 10
+"""Below this many rows of the rarer class no AUROC, AUPRC or ECE is told: it would mean nothing."""
 _SIMPLE = ("|last", "|mean", "|min", "|max", "|count", "|present", "|clock")
 
 
@@ -52,25 +54,37 @@ def predict(model: Model, table: Table, age: Array) -> Array:
 def evaluate(sample: Sample, model: Model | None) -> Evaluation:
     """The given model on patients that it was not trained on; where too few are left, its recipe on a split by patient.
 
+    Below `MIN_RARER` rows of the rarer class the figures that need both classes are NaN, and the note says so.
+
     Raises:
-        InputError: the held-out patients have too few of one class for any figure to mean something.
+        InputError: the recipe has too few of one class to train on.
     """
     name = sample.task.name
     if model is not None:
         fresh = ~_known(model, sample)
-        if len(np.unique(sample.rows.patient[fresh])) >= MIN_FRESH:
-            scores = _scored(sample, predict(model, sample.table, sample.age), fresh)
+        new, all_of_them = (len(np.unique(sample.rows.patient[mine])) for mine in (fresh, np.ones(len(fresh), bool)))
+        if new >= MIN_FRESH or 2 * new >= all_of_them:
             left = int((~fresh).sum())
             also = f"; {left} rows of its training patients were left out" if left else ""
-            return Evaluation(
-                scores, f"{name}: a trained model (the shipped one unless --weights) on patients it has not seen{also}"
-            )
+            note = f"{name}: a trained model (the shipped one unless --weights) on patients it has not seen{also}"
+            return _told(sample, predict(model, sample.table, sample.age), fresh, note)
     held = held_out(sample.rows.patient)
     refit = _refit(sample, ~held)
     note = f"{name}: trained on 70 % of the patients of this folder, evaluated on the other 30 %"
     if model is not None:
         note += ", because the shipped model was trained on these patients"
-    return Evaluation(_scored(sample, predict(refit, sample.table, sample.age), held), note)
+    return _told(sample, predict(refit, sample.table, sample.age), held, note)
+
+
+def _told(sample: Sample, p: Array, mine: NDArray[np.bool_], note: str) -> Evaluation:
+    y = sample.y[mine]
+    scores = score(y, p[mine], sample.age[mine], sample.rows.patient[mine])
+    least = int(min(y.sum(), (1 - y).sum()))
+    if least < MIN_RARER:
+        nothing = float("nan")
+        scores = replace(scores, auroc=nothing, auroc_ci=(nothing, nothing), auprc=nothing, ece=nothing)
+        note += f"; only {least} rows of the rarer class, and at least {MIN_RARER} are needed for AUROC, AUPRC and ECE"
+    return Evaluation(scores, note)
 
 
 def _known(model: Model, sample: Sample) -> NDArray[np.bool_]:
@@ -98,8 +112,10 @@ def _part(table: Table, mine: NDArray[np.bool_]) -> Table:
 def _scored(sample: Sample, p: Array, mine: NDArray[np.bool_], rounds: int = 1000) -> Scores:
     y = sample.y[mine]
     least = int(min(y.sum(), (1 - y).sum()))
-    if least < 10:
-        raise InputError(f"{sample.task.name}: only {least} rows of the rarer class; at least 10 are needed for a figure.")
+    if least < MIN_RARER:
+        raise InputError(
+            f"{sample.task.name}: only {least} rows of the rarer class; at least {MIN_RARER} are needed for a comparison."
+        )
     return score(y, p[mine], sample.age[mine], sample.rows.patient[mine], rounds)
 
 

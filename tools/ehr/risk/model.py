@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from sklearn.linear_model import LogisticRegression
 
 from core.errors import FileError, InputError
-from tools.ehr.risk.audit import Subgroup, fairness, groups_of, leaks
+from tools.ehr.risk.audit import LeakageAudit, OddsGap, Subgroup, equalised_odds, fairness, groups_of, leakage_audit, leaks
 from tools.ehr.risk.calibrate import Array, Calibrator, choose, log_loss, sigmoid
 from tools.ehr.risk.features import Table
 from tools.ehr.risk.fingerprint import Marks, packed, unpacked
@@ -87,6 +87,8 @@ class Meta(BaseModel):
     bands: dict[str, dict[str, float]]
     medians: list[float]
     fairness: list[Subgroup] = []
+    equalised_odds: dict[str, OddsGap] = {}
+    audit: LeakageAudit | None = None
     trained: str
     """Fingerprints of the training records (`fingerprint.packed`), so that they are never evaluated on."""
 
@@ -219,13 +221,15 @@ def train(
     shares = _shares(parts, y)
     z = np.asarray(np.array(shares) @ parts)
     calibrator, losses = choose(z, y, age, patient)
-    p = calibrator.probability(z, age)
+    p, groups = calibrator.probability(z, age), groups_of(table, age)
     meta = Meta(
         task=name, version="2", features=names, codes=[list(codes) for codes in table.codes], shares=shares,
         base_rate=round(float(y.mean()), 6), n=len(y), patients=len(np.unique(patient)),
         linear=fit_linear(x, y, names, recipe.linear_c), population=_population(table, age), calibrator=vars(calibrator),
         calibration_losses=losses, cross_validated=score(y, p, age, patient, rounds=200).as_json(),
-        bands=_bands(y, p, age), fairness=fairness(y, p, groups_of(table, age), patient),
+        bands=_bands(y, p, age), fairness=fairness(y, p, groups, patient),
+        equalised_odds=equalised_odds(y, p, groups, patient),
+        audit=leakage_audit(table, y, patient, folds_of(patient), marks),
         medians=[float(f"{v:.6g}") for v in np.nanmedian(np.where(np.isnan(x[:50000]).all(axis=0), 0, x[:50000]), axis=0)],
         trained=packed(np.zeros(0, np.uint32) if marks is None else marks),
     )  # fmt: skip

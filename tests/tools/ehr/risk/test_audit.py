@@ -7,11 +7,12 @@ import pytest
 
 from core.errors import InputError
 from tests.tools.ehr.risk.build import SMALL
-from tools.ehr.risk.audit import equalised_odds, fairness, groups_of, leaks, shared
+from tools.ehr.risk.audit import equalised_odds, fairness, groups_of, leakage_audit, leaks, shared
 from tools.ehr.risk.counterfactual import sensitivities
 from tools.ehr.risk.datasets import Sample
+from tools.ehr.risk.features import Table
 from tools.ehr.risk.fingerprint import marks_of
-from tools.ehr.risk.model import Model, train
+from tools.ehr.risk.model import Model, folds_of, train
 
 
 def with_column(part: Sample, name: str, column: np.ndarray) -> Sample:
@@ -50,8 +51,32 @@ def test_subgroups_have_their_own_figures(cohort_sample: Sample) -> None:
     assert found["male"].auroc > 0.95
     assert found["female"].auroc == 0.5
     assert found["female"].oe_ci[0] < found["female"].oe < found["female"].oe_ci[1]
-    assert equalised_odds([found["male"], found["female"]])["true_positive_rate"] > 0.5
-    assert equalised_odds([]) == {}
+    gap = equalised_odds(y, p, groups, cohort_sample.rows.patient, rounds=50)["sex"]
+    assert gap.true_positive_rate > 0.2
+    assert gap.true_positive_rate_ci[0] <= gap.true_positive_rate <= gap.true_positive_rate_ci[1]
+    assert equalised_odds(y, p, {"male": groups["male"]}, cohort_sample.rows.patient, rounds=5) == {}
+
+
+def test_the_audit_tells_what_counts_and_the_clock_give_away() -> None:
+    random = np.random.default_rng(0)
+    n = 1500
+    y = (random.uniform(size=n) < 0.3).astype(float)
+    patient = np.arange(n)
+    x = np.column_stack([random.poisson(3 + 4 * y), random.normal(size=n), random.normal(size=n) + 0.5 * y]).astype(
+        np.float32
+    )
+    table = Table(x, ("a|count", "hours in intensive care|clock", "b|last"), (("a",), ("t",), ("b",)))
+    marks = patient.astype(np.uint32)
+    marks[1] = marks[0]
+    found = leakage_audit(table, y, patient, folds_of(patient), marks)
+    assert found.strongest == "a|count"
+    assert found.counts_only is not None
+    assert found.counts_only > 0.85
+    assert found.clock_only is not None
+    assert abs(found.clock_only - 0.5) < 0.07
+    assert found.twins == 2
+    assert ("records with the content of another patient's", "2") in found.rows()
+    assert leakage_audit(Table(x[:, 2:], ("b|last",), (("b",),)), y, patient, folds_of(patient), None).clock_only is None
 
 
 def test_a_subgroup_of_few_is_not_told(cohort_sample: Sample) -> None:

@@ -9,7 +9,7 @@ from core.errors import FileError
 from tools.ehr.readers.meds import read_meds, write_meds
 from tools.ehr.risk.datasets import read_folder
 from tools.ehr.risk.events import STATIC, build
-from tools.ehr.risk.physionet import read_2012, read_2019
+from tools.ehr.risk.physionet import read_2012, read_2019, record_lines
 from tools.ehr.risk.tables import Mapping, read_table
 
 RECORD = """Time,Parameter,Value
@@ -49,9 +49,15 @@ def test_potassium_40_is_counted_and_not_used(tmp_path: Path) -> None:
     assert events.rejected["exact duplicates"] == 1
 
 
-def test_a_broken_line_is_named(tmp_path: Path) -> None:
+def test_a_broken_line_of_one_record_is_named(tmp_path: Path) -> None:
+    folder = one(tmp_path, "Time,Parameter,Value\n00:00,Age,61\nnoon,HR,80\n")
     with pytest.raises(FileError, match=r"7\.txt, line 3: expected hh:mm,Parameter,Value"):
-        read_2012(one(tmp_path, "Time,Parameter,Value\n00:00,Age,61\nnoon,HR,80\n"))
+        list(record_lines(folder / "set-q" / "7.txt"))
+
+
+def test_a_set_of_something_else_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="2 of 3 lines are not hh:mm,Parameter,Value"):
+        read_2012(one(tmp_path, "Time,Parameter,Value\n00:00,Age,61\nnoon,HR,80\nnight,HR,70\n"))
 
 
 def test_hourly_files_of_2019(tmp_path: Path) -> None:
