@@ -27,13 +27,25 @@ class GenerationFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def current_name(self) -> str:
+        """Folder name of the current generation; empty when there is none."""
+        try:
+            return (self.folder / "CURRENT").read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return ""
+
     def current(self) -> Path | None:
         """The current generation's folder; None when there is none."""
-        try:
-            name = (self.folder / "CURRENT").read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
-            return None
-        return self.folder / "generations" / name if name else None
+        name = self.current_name()
+        return self.path(name) if name else None
+
+    def path(self, name: str) -> Path:
+        """The folder of the generation of that name, there or not."""
+        return self.folder / "generations" / name
+
+    def complete(self) -> list[Path]:
+        """Complete generations, oldest first."""
+        return sorted(path for path in (self.folder / "generations").glob("[0-9]*") if path.name.isdigit())
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -48,21 +60,21 @@ class GenerationFolder:
         When `build` fails nothing has changed.
         """
         self.remove_leftovers()
-        number = 1 + max((int(path.name) for path in self._numbered()), default=0)
-        building = self.folder / "generations" / f"building-{os.getpid()}"
+        number = 1 + max((int(path.name) for path in self.complete()), default=0)
+        building = self.path(f"building-{os.getpid()}")
         building.mkdir(parents=True)
         try:
             build(building)
             for path in building.iterdir():
                 sync(path)
         except BaseException:
-            shutil.rmtree(building, ignore_errors=True)
+            self.remove_leftovers()
             raise
         final = building.with_name(f"{number:06d}")
         building.rename(final)
         sync(final.parent)
-        self._point_to(final.name)
-        for older in [path for path in self._numbered() if path.name < final.name][:-1]:
+        self.point_to(final.name)
+        for older in [path for path in self.complete() if path.name < final.name][:-1]:
             # The one before is kept: a reader may just be opening it.
             shutil.rmtree(older, ignore_errors=True)
 
@@ -73,10 +85,8 @@ class GenerationFolder:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         return left
 
-    def _numbered(self) -> list[Path]:
-        return sorted(path for path in (self.folder / "generations").glob("[0-9]*") if path.name.isdigit())
-
-    def _point_to(self, generation: str) -> None:
+    def point_to(self, generation: str) -> None:
+        """Make a complete generation the current one; only with the lock held."""
         pointer = self.folder / "CURRENT.new"
         pointer.write_text(generation, encoding="utf-8")
         sync(pointer)

@@ -1,23 +1,21 @@
-"""An index on disk: a folder of generations, one of which is current.
+"""A literature index on disk: a folder of generations, one of which is current.
 
-    CURRENT                     name of the current generation, replaced by one atomic rename
-    writer.lock
     spool.sqlite                vectors made for a batch that is not written yet
-    generations/000003/
-        manifest.json           format, encoder, counts, hashes of the other files
-        store.sqlite            documents, what they can be filtered by, terms, FTS5
-        documents.npy, passages.npy
-        texts_*.npy, titles_*.npy, postings_*.npy, lengths.npy      word counts and BM25's inverted lists
-        vectors.npy, vector_ids.npy, ann.faiss, ann.json            vectors; FAISS above 200,000
 
-A write builds the next generation beside the current one and switches to it at the end, so that a reader never sees
-half of it and a killed writer leaves the index as it was. Nothing is pickled.
+A generation (see `retrieval.folder`) holds:
+
+    manifest.json           format, encoder, counts, hashes of the other files
+    store.sqlite            documents, what they can be filtered by, terms, FTS5
+    documents.npy, passages.npy
+    texts_*.npy, titles_*.npy, postings_*.npy, lengths.npy      word counts and BM25's inverted lists
+    vectors.npy, vector_ids.npy, ann.faiss, ann.json            vectors; FAISS above 200,000
+
+Nothing is pickled.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,14 +23,13 @@ from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 
-from filelock import FileLock
-
 from core.errors import IndexDamaged, InputError
 from core.ports import Encoder
 from core.types import Frozen
 from retrieval.build import Prepared, build, build_empty, prepare
 from retrieval.corpus import Document
-from retrieval.generation import Generation, open_store, sync
+from retrieval.folder import GenerationFolder
+from retrieval.generation import Generation, open_store
 from retrieval.spool import Spool
 
 _BATCH = 1000
@@ -62,6 +59,7 @@ class Index:
     def __init__(self, folder: Path, encoder: Encoder) -> None:
         self.folder = folder
         self.encoder = encoder
+        self._generations = GenerationFolder(folder)
 
     @property
     def name(self) -> str:
@@ -70,7 +68,7 @@ class Index:
 
     def exists(self) -> bool:
         """Whether there is a current generation."""
-        return (self.folder / "CURRENT").is_file()
+        return bool(self.current_name())
 
     def current(self) -> Generation:
         """Open the current generation.
@@ -83,7 +81,7 @@ class Index:
         for _ in range(10):
             name = self.current_name()
             try:
-                return Generation(self._path(name), self.encoder)
+                return Generation(self._generations.path(name), self.encoder)
             except IndexDamaged:
                 # A writer may have moved on and dropped the generation while it was being opened.
                 if self.current_name() == name:
@@ -96,17 +94,14 @@ class Index:
         Raises:
             IndexDamaged: it is not there, is damaged, or was built with another encoder.
         """
-        if not (name.isdigit() and self._path(name).is_dir()):
-            have = ", ".join(path.name for path in self._numbered())
+        if not (name.isdigit() and self._generations.path(name).is_dir()):
+            have = ", ".join(path.name for path in self._generations.complete())
             raise IndexDamaged(f"Index {self.name!r} has no generation {name!r}. There are: {have or 'none'}.")
-        return Generation(self._path(name), self.encoder)
+        return Generation(self._generations.path(name), self.encoder)
 
     def current_name(self) -> str:
         """Folder name of the current generation; empty when there is none."""
-        try:
-            return (self.folder / "CURRENT").read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
-            return ""
+        return self._generations.current_name()
 
     def create(self, force: bool = False) -> None:
         """Make an empty index.
@@ -116,7 +111,7 @@ class Index:
         """
         if self.exists() and not force:
             raise InputError(f"There is an index {self.name!r} already; --force empties it.")
-        with self._lock():
+        with self._generations.lock():
             self._write(drop=None, add=[])
 
     def add(
@@ -137,7 +132,7 @@ class Index:
         """
         total = Change()
         remaining = iter(documents)
-        with self._lock():
+        with self._generations.lock():
             known = self._known()
             mine: set[str] = set()
             while batch := list(islice(remaining, batch_size or _batch_size(len(known)))):
@@ -159,14 +154,14 @@ class Index:
             raise InputError("A document is given twice.")
         if wrong := [one.document.id for one in prepared if one.vectors.shape != (len(one.spans), self.encoder.dimension)]:
             raise InputError(f"A vector of {self.encoder.dimension} numbers per passage is needed; document {wrong[0]!r}.")
-        with self._lock():
+        with self._generations.lock():
             replaced = ids & self._known().keys()
             self._write(drop=replaced if self.exists() else None, add=prepared)
         return Change(added=len(ids) - len(replaced), replaced=len(replaced))
 
     def remove(self, ids: Sequence[str]) -> Change:
         """Remove documents by id; ids that are not there are ignored."""
-        with self._lock():
+        with self._generations.lock():
             there = set(ids) & self._known().keys()
             if there:
                 self._write(drop=there, add=[])
@@ -190,29 +185,22 @@ class Index:
         Raises:
             IndexDamaged: no generation can be read.
         """
-        with self._lock():
-            done = [f"removed {path.name}" for path in self._leftovers()]
+        with self._generations.lock():
+            done = [f"removed {path.name}" for path in self._generations.remove_leftovers()]
             if not self.verify():
                 return done
             name = self.current_name()
-            documents = _readable_documents(self._path(name)) if name else None
+            documents = _readable_documents(self._generations.path(name)) if name else None
             if documents is not None:
                 self._write(drop=None, add=self._prepared(documents))
                 return [*done, f"made the index again from its {len(documents)} documents"]
-            for folder in reversed(self._numbered()):
+            for folder in reversed(self._generations.complete()):
                 if folder.name != name and self._whole(folder):
-                    self._point_to(folder.name)
+                    self._generations.point_to(folder.name)
                     return [*done, f"went back from generation {name or '(none)'} to {folder.name}"]
         raise IndexDamaged(
             f"No generation of index {self.name!r} can be read. Start again: consilium index create {self.name} --force"
         )
-
-    def _path(self, generation: str) -> Path:
-        return self.folder / "generations" / generation
-
-    def _numbered(self) -> list[Path]:
-        """Complete generations, oldest first."""
-        return sorted(p for p in (self.folder / "generations").glob("[0-9]*") if p.name.isdigit())
 
     def _whole(self, folder: Path) -> bool:
         try:
@@ -221,13 +209,6 @@ class Index:
             return False
         with closing(generation.store):
             return not generation.faults()
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Only one writer at a time; the lock is the system's, so a killed writer frees it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / "writer.lock"):
-            yield
 
     def _known(self) -> dict[str, str]:
         """Document id to content hash."""
@@ -280,21 +261,8 @@ class Index:
 
     def _write(self, drop: set[str] | None, add: Sequence[Prepared]) -> None:
         """Write the next generation and make it current; `drop` None starts from nothing."""
-        self._leftovers()
-        number = 1 + max((int(path.name) for path in self._numbered()), default=0)
-        building = self._path(f"building-{os.getpid()}")
-        building.mkdir(parents=True)
-        try:
-            with _no_room(self.name):
-                self._build(building, drop, add)
-        except BaseException:
-            self._leftovers()
-            raise
-        final = self._path(f"{number:06d}")
-        building.rename(final)
-        sync(final.parent)
-        self._point_to(final.name)
-        self._drop_old(final.name)
+        with _no_room(self.name):
+            self._generations.write(lambda building: self._build(building, drop, add))
         (self.folder / "spool.sqlite").unlink(missing_ok=True)
 
     def _build(self, building: Path, drop: set[str] | None, add: Sequence[Prepared]) -> None:
@@ -311,26 +279,6 @@ class Index:
             with closing(nothing.store):
                 build(building, nothing, self.encoder, set(), add)
             shutil.rmtree(empty)
-
-    def _point_to(self, generation: str) -> None:
-        pointer = self.folder / "CURRENT.new"
-        pointer.write_text(generation, encoding="utf-8")
-        sync(pointer)
-        pointer.replace(self.folder / "CURRENT")
-        sync(self.folder)
-
-    def _leftovers(self) -> list[Path]:
-        """Remove what a killed writer left; only with the lock held."""
-        left = [*(self.folder / "generations").glob("building-*"), *self.folder.glob("CURRENT.new")]
-        for path in left:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        return left
-
-    def _drop_old(self, current: str) -> None:
-        """Keep the current generation and the one before it, which a reader may just be opening."""
-        older = [path for path in self._numbered() if path.name < current]
-        for folder in older[:-1]:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _readable_documents(folder: Path) -> list[Document] | None:

@@ -3,6 +3,8 @@
 Each example is a question, a passage that answers it and passages that our own search puts near the top but that do
 not. Questions: BioASQ and PubMedQA (training parts), PubMedQA conclusions as claims, and questions made from abstracts:
 a title asks for its own abstract (titles are then taken off all passages), a last sentence for the abstract without it.
+Evidence Inference's prompts (development articles) ask for the chunk that holds the evidence among chunks of the same
+article that share the most words with the prompt.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from retrieval.corpus import Document
 from retrieval.encoders import MiniLM
 from retrieval.index import Index
 from retrieval.search import HybridSearch, Ranked
+from retrieval.words import word_forms
 
 _SEED = 2026
 _DEPTH, _WRONG = 30, 12
@@ -54,12 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evals.reranker.examples", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the development collections")
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="where the index and the examples go")
-    parser.add_argument("--made", type=int, default=1500, metavar="N", help="questions made from titles, and from claims")
+    parser.add_argument("--made", type=int, default=400, metavar="N", help="questions made from titles, and from claims")
     arguments = parser.parse_args(argv)
     documents, asked = questions(arguments.data, arguments.made)
     index = Index(arguments.work / "training", MiniLM())
     index.add(documents, lambda done: print(f"  {done.added} indexed", file=sys.stderr))
     examples = mined(HybridSearch(index), {document.id: document for document in documents}, asked)
+    examples += in_articles(arguments.data)
     with (arguments.work / "examples.jsonl").open("w", encoding="utf-8") as file:
         for example in examples:
             print(json.dumps(asdict(example)), file=file)
@@ -112,6 +116,25 @@ def mined(search: HybridSearch, documents: dict[str, Document], asked: Sequence[
         right = right or [Ranked(name, 0.0, _first(documents[name])) for name in sorted(relevant)[:1]]
         texts = [[_passage(documents[hit.document], hit.span, one) for hit in hits] for hits in (right, wrong)]
         examples.append(Example(one.kind, one.question.text, *texts))
+    return examples
+
+
+def in_articles(data: Path) -> list[Example]:
+    """Prompts of the development articles, with chunks of the same article that do not hold the evidence."""
+    chunks, asked = development.full_text(data)
+    numbers = sorted({number for number, _ in asked})
+    of_article: dict[str, list[Document]] = {}
+    for chunk in chunks:
+        of_article.setdefault(chunk.id.split(":")[0], []).append(chunk)
+    examples = []
+    for number, question in asked:
+        if development.is_test_article(number, numbers):
+            continue
+        own = set(word_forms(question.text))
+        right = [chunk.text for chunk in of_article[number] if chunk.id in question.relevant]
+        others = [chunk.text for chunk in of_article[number] if chunk.id not in question.relevant]
+        others.sort(key=lambda text: len(own & set(word_forms(text))), reverse=True)
+        examples.append(Example("full-text", question.text, right[:_POSITIVES], others[:_WRONG]))
     return examples
 
 

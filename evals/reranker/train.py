@@ -12,7 +12,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ _WRONG = 4
 _GROUPS = 4
 _RATE = 6e-5
 _WARM_UP = 0.1
+_TIMES = {"bioasq": 2}
+"""Kinds that are read more than once: the only questions of people that have several right answers."""
 _PASSAGE_CHARACTERS = 550
 """Less than what is read later: half the time per example, so twice the examples."""
 
@@ -35,18 +37,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evals.reranker.train", description=__doc__)
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="where examples.jsonl is")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the weights go")
-    parser.add_argument("--groups", type=int, default=2400, metavar="N", help="examples read, again from the start if fewer")
+    parser.add_argument("--groups", type=int, default=0, metavar="N", help="examples read; 0 (default): all, once")
     parser.add_argument("--frozen", type=int, default=2, metavar="N", help="lower layers that stay as they are")
     arguments = parser.parse_args(argv)
     torch.manual_seed(_SEED)
     examples = [json.loads(line) for line in (arguments.work / "examples.jsonl").open(encoding="utf-8")]
     examples = [example for example in examples if example["right"] and example["wrong"]]
+    examples = [example for example in examples for _ in range(_TIMES.get(example["kind"], 1))]
     tokenizer, model = load_base()
     freeze(model, arguments.frozen)
-    losses = train(model, tokenizer, examples, arguments.groups)
+    groups = arguments.groups or len(examples)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    save(model, arguments.out / "reranker.safetensors", arguments.frozen)
-    print(f"{arguments.groups} groups; loss {losses[0]:.3f} at first, {losses[-1]:.3f} at the end")
+    weights = arguments.out / "reranker.safetensors"
+    losses = train(model, tokenizer, examples, groups, lambda: save(model, weights, arguments.frozen))
+    save(model, weights, arguments.frozen)
+    print(f"{groups} groups; loss {losses[0]:.3f} at first, {losses[-1]:.3f} at the end")
     return 0
 
 
@@ -59,8 +64,10 @@ def freeze(model: PairModel, layers: int) -> None:
             parameter.requires_grad_(False)
 
 
-def train(model: PairModel, tokenizer: Any, examples: list[dict[str, Any]], groups: int) -> list[float]:
-    """Train in place; returns the mean losses of stretches of the run."""
+def train(
+    model: PairModel, tokenizer: Any, examples: list[dict[str, Any]], groups: int, keep: Callable[[], None] = lambda: None
+) -> list[float]:
+    """Train in place; returns the mean losses of stretches of the run, after each of which `keep` is called."""
     pick = random.Random(_SEED)  # noqa: S311 - chooses examples
     order: list[dict[str, Any]] = []
     while len(order) < groups:
@@ -87,6 +94,7 @@ def train(model: PairModel, tokenizer: Any, examples: list[dict[str, Any]], grou
         if len(stretch) == max(1, steps // 20):
             losses.append(sum(stretch) / len(stretch))
             stretch = []
+            keep()
             print(f"  step {step + 1}/{steps}, loss {losses[-1]:.3f}, {time.perf_counter() - started:.0f} s", flush=True)
     return losses or stretch
 
