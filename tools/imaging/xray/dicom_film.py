@@ -52,11 +52,11 @@ def dicom_film(film: Radiograph, body_part: str = "", mark: str = SYNTHETIC) -> 
 def _identity(ds: Dataset, body_part: str) -> None:
     now = datetime.now(UTC)
     ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = "SYNTHETIC", "SYNTHETIC", "", ""
+    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = "SYNTHETIC^FILM", "SYNTHETIC", "", ""
     ds.PatientIdentityRemoved, ds.DeidentificationMethod = "YES", "Computed from voxels alone; nothing was copied"
     ds.StudyDate, ds.StudyTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
     ds.ContentDate, ds.ContentTime = ds.StudyDate, ds.StudyTime
-    ds.StudyID, ds.AccessionNumber, ds.ReferringPhysicianName = "", "", ""
+    ds.StudyID, ds.AccessionNumber, ds.ReferringPhysicianName, ds.Laterality = "1", "", "", ""
     ds.Modality, ds.SeriesNumber, ds.InstanceNumber = "DX", 1, 1
     ds.Manufacturer, ds.ManufacturerModelName = "Consilium", "synthesize_xray"
     if body_part:

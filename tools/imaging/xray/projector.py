@@ -2,8 +2,8 @@
 
 Joseph's method (IEEE Trans Med Imaging 1982;1:192-196): the volume is cut into its planes across the axis that the beam
 crosses most often; each ray takes one bilinear sample per plane, times its length between planes. A ray marcher of equal
-accuracy takes as many samples, of eight neighbours instead of four; and the volume is read plane by plane, so that the memory
-needed does not grow with it. All rays move from plane to plane by a constant step, so a plane's sampling grid is one fused
+accuracy takes as many samples, of eight neighbours instead of four. The volume is read plane by plane, so the memory needed
+does not grow with it. All rays move from plane to plane by a constant step, so a plane's sampling grid is one fused
 multiply-add.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -76,6 +76,10 @@ class Radiograph:
     def grey(self) -> NDArray[np.uint8]:
         """The picture for viewing, 0 to 255."""
         return np.round(255 * self.shade).astype(np.uint8)
+
+    def with_shade(self, shade: NDArray[np.float32]) -> Radiograph:
+        """The same film with another picture for viewing."""
+        return replace(self, shade=shade)
 
 
 def synthesize(

@@ -64,7 +64,7 @@ _SPEC = ToolSpec(
     name="synthesize_xray",
     version="1",
     description="Computes the radiograph (X-ray film, DRR) that a CT would give: AP, PA, lateral, oblique or any angle, "
-    "cone or parallel beam, tube voltage, scatter and noise; beside the film of a second CT if asked. Synthetic, never evidence.",
+    "cone or parallel beam, tube voltage, scatter, noise; beside the film of a second CT if asked. Synthetic, never evidence.",
     params=XrayParams,
     examples=(
         "Show the lateral X-ray of this CT",
