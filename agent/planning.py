@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
 from agent import slots
+from agent.film_plans import about_a_film, again, beside_healthy, film_of
 from agent.models import replies
+from agent.plans import Plan, PlannedCall, Situation
 from agent.routing import OUTSIDE, Route, Router, clauses_of, cued
 from core.types import Artifact
+
+__all__ = ["Plan", "PlannedCall", "Situation", "make_plan"]
 
 _MAX_VOLUMES = 3
 _SHORT = 4
@@ -39,37 +42,11 @@ _WHY_GRADE = re.compile(
 _WHY = re.compile(r"\W*(and\s+|but\s+)?why\b(\s+(is|that|so)\b.*)?\W*", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class PlannedCall:
-    """A tool and its arguments."""
-
-    tool: str
-    arguments: dict[str, JsonValue]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Calls to make in order, or a reply that needs none."""
-
-    calls: tuple[PlannedCall, ...] = ()
-    reply: str = ""
-    why: str = ""
-
-
 _ALIKE: dict[str, frozenset[str]] = {
     "find_similar_patients": frozenset({"record"}),
     "find_similar_images": frozenset({"radiograph", "image", "volume"}),
 }
 """The tools that find what is alike, and what each compares."""
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What a plan is made from: the question, what is attached, and the calls of earlier turns, newest last."""
-
-    question: str
-    artifacts: tuple[Artifact, ...] = ()
-    earlier: tuple[PlannedCall, ...] = field(default=())
 
 
 def make_plan(situation: Situation, router: Router) -> Plan:
@@ -98,7 +75,7 @@ def make_plan(situation: Situation, router: Router) -> Plan:
         if plan.reply:
             asks.append(plan)
     if calls:
-        return Plan(calls=tuple(calls))
+        return beside_healthy(tuple(calls), question)
     return asks[0]
 
 
@@ -142,8 +119,15 @@ def _is_general(clause: str) -> bool:
 
 
 def _plan_clause(clause: str, tool: str, situation: Situation) -> Plan:
+    if tool in _FILMED and about_a_film(clause) and cued("synthesize_healthy_spine", clause):
+        film, healthy = film_of(clause, situation), _plan_healthy(clause, situation)
+        return Plan(calls=(*film.calls, *healthy.calls)) if film.calls and healthy.calls else film
     planned = _PLANNERS.get(tool)
     return planned(clause, situation) if planned else Plan(calls=(PlannedCall(tool, {}),))
+
+
+_FILMED = ("synthesize_xray", "synthesize_healthy_spine", "show_image")
+"""Tools of which a clause may ask when it names a film and what it would show without the fracture."""
 
 
 def _plan_outside(clause: str, situation: Situation) -> Plan:
@@ -249,9 +233,9 @@ def _plan_grading(clause: str, situation: Situation) -> Plan:
         targets = [volume for volume in volumes if volume.handle in masked] or volumes[-_MAX_VOLUMES:]
         targets = targets or [artifact for artifact in situation.artifacts if artifact.kind == "mask"]
     if not targets:
-        films = [artifact for artifact in situation.artifacts if artifact.kind in ("radiograph", "image")]
-        if films:
-            return _wrong_kind(films[-1])
+        others = [artifact for artifact in situation.artifacts if artifact.kind in ("radiograph", "image", "volume")]
+        if others:
+            return _wrong_kind(others[-1])
         return Plan(
             reply="No image is attached. Please attach a CT of the spine with a vertebra mask (NIfTI or DICOM), or load "
             "the sample case.",
@@ -284,7 +268,21 @@ def _plan_healthy(clause: str, situation: Situation) -> Plan:
     return Plan(calls=tuple(calls))
 
 
+def _plan_film(clause: str, situation: Situation) -> Plan:
+    """A computed film of a CT; of a film that is there already, the film itself."""
+    kinds = {artifact.kind for artifact in situation.artifacts}
+    if "volume" not in kinds and kinds & {"radiograph", "image"}:
+        return _plan_picture(clause, situation)
+    return film_of(clause, situation)
+
+
 def _wrong_kind(artifact: Artifact) -> Plan:
+    if artifact.synthetic:
+        text = (
+            f"{artifact.handle} is synthetic: it was generated and is not evidence about a patient, so nothing is graded on "
+            "it. Please attach the patient's own CT of the spine."
+        )
+        return Plan(reply=text, why=text)
     text = f"grade_fractures needs a CT volume of the spine; {artifact.handle} is a {artifact.kind}. Please attach a CT."
     return Plan(reply=text, why=text)
 
@@ -337,6 +335,8 @@ def _follow_up(situation: Situation, router: Router) -> Plan | None:
     last = situation.earlier[-1]
     if _asks_why(question, last):
         return _regrade(situation, {**last.arguments, "explain": True}, levels or _last_levels(situation), named)
+    if filmed := again(question, last, situation):
+        return filmed
     if not _changes_last(question, last.tool, names=bool(levels or named), view=view):
         return None
     tool = "show_image" if view else last.tool
@@ -428,6 +428,7 @@ _PLANNERS: dict[str, Callable[[str, Situation], Plan]] = {
     "find_similar_images": _plan_similar_images,
     "grade_fractures": _plan_grading,
     "synthesize_healthy_spine": _plan_healthy,
+    "synthesize_xray": _plan_film,
     "show_image": _plan_picture,
     "deidentify": _plan_deidentification,
 }

@@ -82,6 +82,10 @@ _STRONG: dict[str, str] = {
     "synthesize_healthy_spine": r"\b(synthesi[sz]e\w*|pseudo-?healthy|inpaint\w*|unfractured|undo|restor(?:e|es|ing)|before[ /]?(?:and )?after|"
                                 r"(?:without|before) (?:the|its|this|it|she|he|any) ?(?:fractur\w*|broke\w*|collaps\w*|compress\w*)|"
                                 r"healthy (?:version|spine|vertebra\w*|self))\b",
+    "synthesize_xray": r"\b(drrs?|digitally reconstructed|(?:synthetic|simulated?|artificial|virtual|computed?) (?:\w+ )?(?:x-?rays?|radiographs?|films?)|"
+                       r"(?:x-?rays?|radiographs?|films?|plain films?) (?:view |picture |image )?(?:of|from|out of) (?:this|the|my|that|it|ct ?\d|both)(?: (?:ct|scan|volume|chest|spine))?|"
+                       r"(?:ap|pa|lateral|oblique|frontal)(?: and (?:ap|pa|lateral))? (?:x-?rays?|radiographs?|films?)|into an? (?:\w+ )?(?:x-?ray|radiograph|film)|as an? (?:\w+ )?(?:x-?ray|radiograph|plain film)|"
+                       r"(?:x-?ray|radiograph|plain film)\w* (?:would|look)|\d+ kvp?|project(?:ed)? the (?:ct|volume|scan))\b",
     "deidentify": r"\b(de-?identif\w*|anonym\w*|identifying|identifies (?:her|him|them|the patient)|pseudonymi[sz]\w*|redact\w*|scrub|phi|identifiers)\b",
     "grade_fractures": r"\b(fractur\w*|compress(?:ed|ion)|collapsed?|wedg\w+|genant|height loss|rhlv|crush\w*|biconcave|vcfs?|grad(?:e|es|ing) (?:it|this|"
                        r"them|the|all|every|each|is|ct|l\d|t\d))\b",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from pydantic import JsonValue
+
 from core.types import Artifact
 
 _ORDINALS = {
@@ -46,6 +48,62 @@ def plane(text: str) -> str | None:
     words = {"sagittal": "sagittal", "lateral": "sagittal", "coronal": "coronal", "frontal": "coronal",
              "axial": "axial", "transverse": "axial", "transaxial": "axial"}  # fmt: skip
     return next((value for word, value in words.items() if re.search(rf"\b{word}\b", text, re.IGNORECASE)), None)
+
+
+_VIEWS = (
+    ("ap", r"\b(?:ap|a-?p|antero-?posterior|frontal|front)\b"),
+    ("pa", r"\b(?:pa|postero-?anterior|(?:from )?behind|from the back)\b"),
+    ("right lateral", r"\bright[ -]lateral\b|\bfrom the left(?: side)?\b"),
+    ("lateral", r"\b(?:left[ -])?lateral\b|\bprofile\b|\bfrom the (?:right(?: side)?|side)\b|\bside view\b"),
+    ("lpo", r"\b(?:lpo|left posterior oblique)\b"),
+    ("rpo", r"\b(?:rpo|right posterior oblique)\b"),
+    ("lao", r"\b(?:lao|left anterior oblique)\b"),
+    ("rao", r"\b(?:rao|right anterior oblique)\b"),
+    ("oblique", r"\boblique\b"),
+)
+_AIMED = re.compile(
+    r"\b(\d{1,3})\s*(?:°|degrees?|deg)\s*(?:to(?:wards?)? the |from the front to the )?(left|right|up|down|cranial|caudal|head|feet)\w*",
+    re.IGNORECASE,
+)
+_PAIR = re.compile(
+    r"\b(?:azimuth|angles?|view|from|at)\s*(?:of\s*)?(-?\d{1,3})\s*(?:°|degrees?)?\s*[,/]\s*(?:elevation\s*)?(-?\d{1,2})\b"
+)
+_KVP = re.compile(r"\b(\d{2,3})\s*kv(?:p)?\b", re.IGNORECASE)
+
+
+def film(text: str) -> dict[str, JsonValue]:
+    """What a question says of a film to be computed: views, tube voltage, beam, scatter, noise, DICOM."""
+    found: dict[str, JsonValue] = {}
+    if seen := _views(text):
+        found["views"] = list(seen)
+    if match := _KVP.search(text):
+        found["kvp"] = float(match.group(1))
+    for name, pattern, value in (
+        ("parallel", r"\bparallel\b", True), ("scatter", r"\bscatter\w*\b", 0.5), ("photons", r"\b(?:noise|noisy|grainy)\b", 5000.0),
+        ("dicom", r"\bdicom\b", True), ("keep_table", r"\b(?:with|keep) the table\b", True),
+    ):  # fmt: skip
+        if re.search(pattern, text, re.IGNORECASE) and not re.search(
+            rf"\b(?:no|without) {pattern[2:]}", text, re.IGNORECASE
+        ):
+            found[name] = value
+    return found
+
+
+def _views(text: str) -> list[str]:
+    if match := _PAIR.search(text):
+        return [f"{match.group(1)},{match.group(2)}"]
+    if match := _AIMED.search(text):
+        degrees, way = int(match.group(1)), match.group(2).lower()
+        if way in ("left", "right"):
+            return [f"{degrees if way == 'left' else -degrees},0"]
+        return [f"0,{degrees if way in ('up', 'cranial', 'head') else -degrees}"]
+    rest, places = text, []
+    for name, pattern in _VIEWS:
+        if match := re.search(pattern, rest, re.IGNORECASE):
+            places.append((match.start(), name))
+            # Blanked out, so that "left posterior oblique" is not an oblique as well.
+            rest = re.sub(pattern, lambda m: " " * len(m.group()), rest, flags=re.IGNORECASE)
+    return [name for _, name in sorted(places)][:4]
 
 
 def window(text: str) -> str | None:

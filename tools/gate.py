@@ -31,17 +31,17 @@ def check_artifacts(spec: ToolSpec, params: BaseModel, store: ArtifactStore) -> 
 
 def _check(tool: str, rule: Accepts, artifact: Artifact) -> None:
     needs = f"{tool} needs {rule.described_as} as {rule.parameter}"
+    if artifact.synthetic and not rule.allow_synthetic:
+        raise GateRefusal(
+            f"{artifact.handle} is synthetic: it was generated and is not evidence about a patient. "
+            f"{needs} of a real patient."
+        )
     if rule.kinds and artifact.kind not in rule.kinds:
         raise GateRefusal(f"{needs}; {artifact.handle} is a {artifact.kind}.")
     if rule.modalities and artifact.modality not in rule.modalities:
         raise GateRefusal(f"{needs}; {artifact.handle} has modality {artifact.modality or 'unknown'}.")
     if rule.body_parts and artifact.body_part and artifact.body_part.upper() not in rule.body_parts:
         raise GateRefusal(f"{needs}; {artifact.handle} shows {artifact.body_part}.")
-    if artifact.synthetic and not rule.allow_synthetic:
-        raise GateRefusal(
-            f"{artifact.handle} is synthetic: it was generated and is not evidence about a patient. "
-            f"{needs} of a real patient."
-        )
     small = [n for n, least in zip(artifact.shape, rule.min_shape, strict=False) if n < least]
     if small:
         raise GateRefusal(f"{needs} of at least {rule.min_shape} voxels; {artifact.handle} has {artifact.shape}.")

@@ -25,6 +25,7 @@ from tools.imaging.dicom import DicomFilm, DicomVolume, is_dicom, read_dicom
 from tools.imaging.labels import level_names
 from tools.imaging.nifti import is_mask, looks_like_ct, read_nifti
 from tools.imaging.slices import volume_of
+from tools.imaging.synthetic_marks import WARNING, nifti_is_synthetic, picture_is_synthetic
 from tools.imaging.volume import Volume, save_volume
 
 _HEAD = 64 * 1024
@@ -145,7 +146,7 @@ def _read_as(kind: str, path: Path, batch: _Batch, masks: list[tuple[Path, Volum
     if is_mask(np.asarray(image.volume.data)):
         masks.append((path, image.volume))
         return None
-    return _add_volume(image.volume, image.codes, None, None, (), batch.store)
+    return _add_volume(image.volume, image.codes, None, None, (), batch.store, synthetic=nifti_is_synthetic(path))
 
 
 def _claimed(path: Path) -> str:
@@ -181,7 +182,9 @@ def _add_dicom(paths: list[Path], batch: _Batch) -> Artifact:
 
 def _add_series(read: DicomVolume, store: ArtifactStore) -> Artifact:
     whose = (read.patient, read.study)
-    return _add_volume(read.volume, read.codes, read.modality, read.body_part, read.warnings, store, whose)
+    return _add_volume(
+        read.volume, read.codes, read.modality, read.body_part, read.warnings, store, whose, synthetic=read.synthetic
+    )
 
 
 def _add_film(read: DicomFilm, store: ArtifactStore) -> Artifact:
@@ -200,7 +203,8 @@ def _add_film(read: DicomFilm, store: ArtifactStore) -> Artifact:
         spacing_mm=read.spacing_mm or (),
         patient=read.patient,
         study=read.study,
-        warnings=read.warnings,
+        synthetic=read.synthetic,
+        warnings=(*read.warnings, *((WARNING,) if read.synthetic else ())),
     )
     return store.add(buffer.getvalue(), new, ".png")
 
@@ -213,6 +217,8 @@ def _add_volume(
     warnings: tuple[str, ...],
     store: ArtifactStore,
     whose: tuple[str, str] = ("", ""),
+    *,
+    synthetic: bool = False,
 ) -> Artifact:
     data = np.asarray(volume.data)
     if modality is None:
@@ -237,7 +243,8 @@ def _add_volume(
         orientation=codes,
         patient=whose[0],
         study=whose[1],
-        warnings=warnings,
+        synthetic=synthetic,
+        warnings=(*warnings, WARNING) if synthetic else warnings,
     )
     return _store_volume(volume, new, store)
 
@@ -282,6 +289,7 @@ def _add_picture(path: Path, store: ArtifactStore, *, claims: str, kind: str) ->
             if image.width * image.height > _MAX_PIXELS:
                 raise TooLarge(f"A picture may have {_MAX_PIXELS} pixels; this one has {image.width} x {image.height}.")
             image.load()
+            synthetic = picture_is_synthetic(image)
             plain = image.convert("RGB") if image.mode not in ("L", "I;16") else image.copy()
     except Image.DecompressionBombError as error:
         raise TooLarge(f"A picture may have {_MAX_PIXELS} pixels; this one has more.") from error
@@ -294,6 +302,10 @@ def _add_picture(path: Path, store: ArtifactStore, *, claims: str, kind: str) ->
         title=f"Picture, {plain.width} x {plain.height}",
         media_type="image/png",
         shape=(plain.height, plain.width),
-        warnings=("A picture tells neither modality nor scale: nothing can be measured in mm.",),
+        synthetic=synthetic,
+        warnings=(
+            "A picture tells neither modality nor scale: nothing can be measured in mm.",
+            *((WARNING,) if synthetic else ()),
+        ),
     )
     return store.add(buffer.getvalue(), new, ".png")

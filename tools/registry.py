@@ -53,6 +53,7 @@ def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
     from tools.imaging.healthivert.tool import SynthesizeHealthySpine
     from tools.imaging.show_image import ShowImage
     from tools.imaging.similar import FindSimilarImages
+    from tools.imaging.xray.tool import SynthesizeXray
     from tools.literature.check_claim import CheckClaim
     from tools.literature.search import SearchLiterature
     from tools.text.deidentify.tool import Deidentify
@@ -61,6 +62,7 @@ def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
         [
             GradeFractures(),
             SynthesizeHealthySpine(),
+            SynthesizeXray(),
             ShowImage(),
             SearchLiterature(retriever),
             CheckClaim(retriever),

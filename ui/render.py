@@ -17,6 +17,7 @@ _STATUS = {"done": "done", "refused": "refused", "failed": "failed", "timeout": 
 _TOOL_WORDS = {
     "grade_fractures": "Grading vertebrae",
     "synthesize_healthy_spine": "Painting the spine as it was",
+    "synthesize_xray": "Computing the X-ray film",
     "show_image": "Drawing the image",
     "search_literature": "Searching the literature",
     "read_record": "Reading the record",

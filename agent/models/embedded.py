@@ -17,8 +17,10 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import ConfigDict, PrivateAttr
 
 from agent.compose import compose
+from agent.film_plans import HEALTHY
 from agent.models import replies
-from agent.planning import Plan, PlannedCall, Situation, make_plan
+from agent.planning import make_plan
+from agent.plans import Plan, PlannedCall, Situation, following
 from agent.routing import Router
 from core.ports import Encoder
 from core.types import Artifact, ToolResult
@@ -66,17 +68,26 @@ class EmbeddedChatModel(BaseChatModel):
         ]
         question = str(asked.text)
         notice = f"{replies.EMERGENCY} " if replies.is_emergency(question) else ""
+        artifacts = tuple(Artifact.model_validate(item) for item in asked.additional_kwargs.get("artifacts", ()))
+        situation = Situation(question, artifacts, _earlier(messages[:start]))
+        due = following(make_plan(situation, self._router), results) if _may_follow(results) else ()
+        if due:
+            return _calls(Plan(calls=due))
         if results:
             draft = compose(results)
             notice += f"{replies.NO_DOSE} " if replies.asks_for_dose(question) and not draft.abstained else ""
             return _final(notice + draft.text, draft.why, abstained=draft.abstained)
-        artifacts = tuple(Artifact.model_validate(item) for item in asked.additional_kwargs.get("artifacts", ()))
-        plan = make_plan(Situation(question, artifacts, _earlier(messages[:start])), self._router)
+        plan = make_plan(situation, self._router)
         if plan.calls:
             return _calls(plan)
         if notice:
             return _final(notice.strip(), "Someone may need help now.", abstained=True)
         return _final(plan.reply, plan.why, abstained=bool(plan.why))
+
+
+def _may_follow(results: Sequence[ToolResult]) -> bool:
+    """Only a painted spine has calls that wait for it: other turns are not planned a second time."""
+    return any(result.provenance.tool == HEALTHY for result in results)
 
 
 def _calls(plan: Plan) -> AIMessage:

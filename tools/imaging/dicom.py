@@ -23,6 +23,7 @@ from core.errors import ConsiliumError, FileError, TooLarge
 from core.plain import as_label
 from core.pseudonym import Pseudonyms
 from tools.imaging.nifti import MAX_VOXELS
+from tools.imaging.synthetic_marks import dataset_is_synthetic
 from tools.imaging.volume import Volume, to_ras
 
 _FILMS = ("CR", "DX", "MG", "RF", "XA", "PX", "IO")
@@ -42,6 +43,7 @@ class DicomVolume:
     warnings: tuple[str, ...]
     patient: str = ""
     study: str = ""
+    synthetic: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class DicomFilm:
     warnings: tuple[str, ...]
     patient: str = ""
     study: str = ""
+    synthetic: bool = False
 
 
 def is_dicom(path: Path) -> bool:
@@ -118,13 +121,16 @@ def _read(paths: Sequence[Path], pseudonyms: Pseudonyms | None) -> DicomVolume |
     if len(patients) > 1:
         raise FileError(f"The series mixes files of {len(patients)} patients. Give one patient's files at a time.")
     patient, study = _pseudonyms_of(first, pseudonyms)
+    said = dataset_is_synthetic(first)
     if len(chosen) == 1 and (modality in _FILMS or frames == 1):
-        return replace(_film(chosen[0][0], modality, tuple(warnings)), patient=patient, study=study)
+        return replace(_film(chosen[0][0], modality, tuple(warnings)), patient=patient, study=study, synthetic=said)
     if frames > 1:
         if len(chosen) > 1:
             warnings.append(f"{len(chosen)} multi-frame files were given; the first was used.")
-        return replace(_stacked(*_frames(chosen[0][0]), first, modality, warnings), patient=patient, study=study)
-    return replace(_series(chosen, modality, warnings), patient=patient, study=study)
+        return replace(
+            _stacked(*_frames(chosen[0][0]), first, modality, warnings), patient=patient, study=study, synthetic=said
+        )
+    return replace(_series(chosen, modality, warnings), patient=patient, study=study, synthetic=said)
 
 
 def _pseudonyms_of(header: Dataset, pseudonyms: Pseudonyms | None) -> tuple[str, str]:

@@ -74,7 +74,7 @@ def slice_image(
     zoom = long_side / max(height, width)
     size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
     image = Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.BILINEAR)
-    _annotate(image, caption, LETTERS[plane], zoom)
+    annotate(image, caption, LETTERS[plane], zoom)
     return image
 
 
@@ -83,7 +83,7 @@ def film_image(pixels: NDArray[np.generic], window: tuple[float, float], caption
     image = Image.fromarray(apply_window(pixels, *window)).convert("RGB")
     zoom = _LONG_SIDE / max(image.size)
     image = image.resize((max(1, round(image.width * zoom)), max(1, round(image.height * zoom))))
-    _annotate(image, caption, None, zoom / mm if mm else None)
+    annotate(image, caption, None, zoom / mm if mm else None)
     return image
 
 
@@ -114,7 +114,8 @@ def _blend(picture: NDArray[np.uint8], labels: NDArray[np.generic], opacity: flo
     return out.astype(np.uint8)
 
 
-def _annotate(image: Image.Image, caption: Caption, letters: tuple[str, str, str, str] | None, per_mm: float | None) -> None:
+def annotate(image: Image.Image, caption: Caption, letters: tuple[str, str, str, str] | None, per_mm: float | None) -> None:
+    """Write captions, edge letters (left, right, top, bottom) and a scale bar (`per_mm`: pixels per mm), in place."""
     draw = ImageDraw.Draw(image)
     width, height = image.size
     if letters is not None:
@@ -122,31 +123,32 @@ def _annotate(image: Image.Image, caption: Caption, letters: tuple[str, str, str
         places = ((6, height // 2, left, "lm"), (width - 6, height // 2, right, "rm"), (width // 2, 4, top, "mt"),
                   (width // 2, height - 4, bottom, "mb"))  # fmt: skip
         for x, y, letter, anchor in places:
-            _write(draw, (x, y), letter, anchor, 16)
-    _write(draw, (6, 4), caption.window, "lt", 12)
-    _write(draw, (6, 20), caption.position, "lt", 12)
+            write(draw, (x, y), letter, anchor, 16)
+    write(draw, (6, 4), caption.window, "lt", 12)
+    write(draw, (6, 20), caption.position, "lt", 12)
     if caption.mark:
-        _write(draw, (width - 6, 4), caption.mark, "rt", 16, _MARK)
+        write(draw, (width - 6, 4), caption.mark, "rt", 16, _MARK)
     if per_mm:
         _scale_bar(draw, width, height, per_mm)
 
 
 def write_mark(image: Image.Image, mark: str) -> None:
     """Burn a mark such as SYNTHETIC into the upper right corner, in place."""
-    _write(ImageDraw.Draw(image), (image.width - 6, 4), mark, "rt", 16, _MARK)
+    write(ImageDraw.Draw(image), (image.width - 6, 4), mark, "rt", 16, _MARK)
 
 
 def _scale_bar(draw: ImageDraw.ImageDraw, width: int, height: int, per_mm: float) -> None:
     length = next((mm for mm in (100, 50, 20, 10, 5, 2, 1) if mm * per_mm <= width / 3), 1)
     end, y = width - 10, height - 12
     draw.line([(end - length * per_mm, y), (end, y)], fill=_INK, width=2)
-    _write(draw, (end, y - 4), f"{length} mm", "rb", 12)
+    write(draw, (end, y - 4), f"{length} mm", "rb", 12)
 
 
-def _write(
+def write(
     draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, anchor: str, size: int,
     colour: tuple[int, int, int] = _INK,
 ) -> None:  # fmt: skip
+    """Write outlined text; `anchor` as in Pillow."""
     if text:
         draw.text(at, text, fill=colour, font=_font(size), anchor=anchor, stroke_width=2, stroke_fill=(0, 0, 0))
 

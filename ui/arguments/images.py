@@ -86,6 +86,47 @@ def add_synth(commands: Commands) -> None:
     healthy.add_argument("--levels", nargs="+", metavar="L1", help="paint these (default: height loss of 20 %% or more)")
     healthy.add_argument("--out", required=True, metavar="DIR", help="write CT, mask, picture and sidecar here")
     healthy.add_argument("--weights", metavar="DIR", help="weights of `fracture train` instead of the shipped ones")
+    _add_synth_xray(actions)
+    _add_synth_train_style(actions)
+
+
+def _add_synth_xray(actions: Commands) -> None:
+    xray = command(actions, "xray", "the radiograph that a CT would give, from any side", module="synth_xray")
+    xray.add_argument("ct", metavar="CT", help="CT volume (NIfTI, DICOM folder or zip)")
+    xray.add_argument(
+        "--view",
+        default="lateral",
+        metavar="VIEW|AZ,EL",
+        help="ap, pa, lateral, right lateral, oblique, lpo, rpo, lao, rao; or where the source stands in degrees: from the "
+        "patient's front to the left, and towards the head (--view=-30,10); default lateral",
+    )
+    xray.add_argument("--out", required=True, metavar="X.png", help="the picture; X.dcm and X.json are put beside it")
+    xray.add_argument("--size", type=int, nargs="+", default=[512], metavar="N", help="rows [columns] (default 512)")
+    xray.add_argument("--pixel-mm", type=float, metavar="MM", help="detector pixel (default: the patient fits)")
+    xray.add_argument("--beam", choices=("cone", "parallel"), default="cone")
+    xray.add_argument("--sdd", type=float, default=1500.0, metavar="MM", help="source to detector (default 1500)")
+    xray.add_argument("--sod", type=float, metavar="MM", help="source to the middle of the patient (default: detector near)")
+    xray.add_argument("--kvp", type=float, default=90.0, help="tube voltage, 40 to 150 (default 90)")
+    xray.add_argument("--scatter", type=float, default=0.0, metavar="RATIO", help="scatter-to-primary ratio (default 0)")
+    xray.add_argument("--photons", type=float, metavar="N", help="quanta per open pixel: adds noise")
+    xray.add_argument("--seed", type=int, default=0, metavar="S", help="of noise and grain")
+    xray.add_argument("--keep-table", action="store_true", help="leave the CT table in the film")
+    xray.add_argument("--plain", action="store_true", help="densities as they are, without dynamic range compression")
+    xray.add_argument(
+        "--style", default="none", metavar="none|drawn|FILM", help="look of a radiograph: drawn, or of this film"
+    )
+    xray.add_argument("--style-seed", type=int, default=0, metavar="S", help="which look is drawn")
+    xray.add_argument("--no-dicom", action="store_true", help="write no DICOM file")
+
+
+def _add_synth_train_style(actions: Commands) -> None:
+    train = command(actions, "train-style", "train the network that gives computed films the look of radiographs",
+                    module="synth_train_style")  # fmt: skip
+    train.add_argument("--ct", nargs="+", required=True, metavar="CT", help="CTs to compute films from")
+    train.add_argument("--reference", nargs="*", metavar="FILM", help="real films (DICOM, PNG) whose look is learned too")
+    train.add_argument("--out", required=True, metavar="DIR", help="weights and what they were made from")
+    train.add_argument("--steps", type=int, metavar="N", help="steps (default: those of the shipped weights)")
+    train.add_argument("--seed", type=int, default=7, metavar="S")
 
 
 def add_image_index(commands: Commands) -> None:

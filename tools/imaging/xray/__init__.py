@@ -1,0 +1,1 @@
+"""Radiographs computed from CT: geometry, attenuation, projection, film, style, marking and export."""

@@ -1,0 +1,1 @@
+"""The look of radiographs for computed films: network, looks to learn from, training, use."""
