@@ -284,7 +284,19 @@ def _plan_healthy(clause: str, situation: Situation) -> Plan:
     return Plan(calls=tuple(calls))
 
 
+def _plan_from_words(tool: str) -> Callable[[str, Situation], Plan]:
+    """A picture drawn from words: the words are the whole argument; no attached image is used."""
+
+    def plan(clause: str, situation: Situation) -> Plan:
+        return Plan(calls=(PlannedCall(tool, {"prompt": clause.strip(" ?")}),))
+
+    return plan
+
+
 def _wrong_kind(artifact: Artifact) -> Plan:
+    if artifact.synthetic:
+        text = f"{artifact.handle} is synthetic: it was generated and is not evidence about a patient, so nothing is graded on it."
+        return Plan(reply=text, why=text)
     text = f"grade_fractures needs a CT volume of the spine; {artifact.handle} is a {artifact.kind}. Please attach a CT."
     return Plan(reply=text, why=text)
 
@@ -428,6 +440,8 @@ _PLANNERS: dict[str, Callable[[str, Situation], Plan]] = {
     "find_similar_images": _plan_similar_images,
     "grade_fractures": _plan_grading,
     "synthesize_healthy_spine": _plan_healthy,
+    "synthesize_volume": _plan_from_words("synthesize_volume"),
+    "synthesize_film": _plan_from_words("synthesize_film"),
     "show_image": _plan_picture,
     "deidentify": _plan_deidentification,
 }

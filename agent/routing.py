@@ -64,6 +64,12 @@ _OUTSIDE_EXAMPLES = (
     "tell me a story",
     "which shares are a good investment",
 )
+_MAKE = (
+    r"\b(?:(?:generate|create|simulate|synthesi[sz]e|draw|make|produce|build|invent|need|want|give)(?: me)?(?: up)? (?:an?|some|another|\d+|two|three|four|five|"
+    r"six|ten|twenty) (?!(?:healthy|pseudo)\S* version)|(?:synthetic|artificial|made-up|virtual|phantom) (?:\w+ ){0,2}(?:spines?|cts?|volumes?|scans?|films?|"
+    r"radiographs?|x-?rays?))"
+)
+"""Asks for a picture that is not of a patient."""
 _STRONG: dict[str, str] = {
     "search_literature": r"\b(literature|papers?|publications?|published|stud(?:y|ies)|trials?|evidence (?:for|that|on|about)|research|"
                          r"articles?|guidelines?|systematic reviews?|meta-?analys\w+|according to (?!the (?:record|notes|chart))|cite|citations?|sources?)\b",
@@ -82,6 +88,8 @@ _STRONG: dict[str, str] = {
     "synthesize_healthy_spine": r"\b(synthesi[sz]e\w*|pseudo-?healthy|inpaint\w*|unfractured|undo|restor(?:e|es|ing)|before[ /]?(?:and )?after|"
                                 r"(?:without|before) (?:the|its|this|it|she|he|any) ?(?:fractur\w*|broke\w*|collaps\w*|compress\w*)|"
                                 r"healthy (?:version|spine|vertebra\w*|self))\b",
+    "synthesize_volume": rf"{_MAKE}(?!.*\b(?:films?|radiographs?|x-?rays?|healthy version|unfractured)\b)",
+    "synthesize_film": rf"{_MAKE}(?=.*\b(?:films?|radiographs?|x-?rays?)\b)",
     "deidentify": r"\b(de-?identif\w*|anonym\w*|identifying|identifies (?:her|him|them|the patient)|pseudonymi[sz]\w*|redact\w*|scrub|phi|identifiers)\b",
     "grade_fractures": r"\b(fractur\w*|compress(?:ed|ion)|collapsed?|wedg\w+|genant|height loss|rhlv|crush\w*|biconcave|vcfs?|grad(?:e|es|ing) (?:it|this|"
                        r"them|the|all|every|each|is|ct|l\d|t\d))\b",

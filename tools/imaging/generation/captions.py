@@ -5,7 +5,7 @@ Every caption reads back: `read_prompt(caption(a)).attributes` equals `a` in all
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from tools.imaging.generation.attributes import (
 )
 from tools.imaging.generation.prompt_fractures import SEVERITY
 
+Choose = Callable[[Sequence[str]], str]
 _VIEW_WORDS: dict[View, tuple[str, ...]] = {
     "ap": ("AP", "anteroposterior", "frontal"),
     "pa": ("PA", "posteroanterior"),
@@ -62,27 +63,25 @@ def caption(attributes: SpineAttributes, views: Sequence[View] = (), seed: int |
     return ", ".join([*parts, *_person(attributes)])
 
 
-def _opening(attributes: SpineAttributes, views: Sequence[View], one_of: object) -> str:
-    choose = one_of if callable(one_of) else (lambda words: words[0])
+def _opening(attributes: SpineAttributes, views: Sequence[View], one_of: Choose) -> str:
     if attributes.levels:
         what = f"spine from {attributes.levels[0]} to {attributes.levels[-1]}"
     else:
         what = f"{attributes.region} spine"
     if not views:
-        return f"{choose(('CT', 'CT volume'))} of the {what}"
-    named = " and ".join(choose(_VIEW_WORDS[view]) for view in views)
-    return f"{named} {choose(('radiograph', 'film', 'x-ray'))} of the {what}"
+        return f"{one_of(('CT', 'CT volume'))} of the {what}"
+    named = " and ".join(one_of(_VIEW_WORDS[view]) for view in views)
+    return f"{named} {one_of(('radiograph', 'film', 'x-ray'))} of the {what}"
 
 
-def _fracture_words(wishes: Sequence[Wish], one_of: object) -> list[str]:
-    choose = one_of if callable(one_of) else (lambda words: words[0])
+def _fracture_words(wishes: Sequence[Wish], one_of: Choose) -> list[str]:
     found = []
     for wish in wishes:
         amount = f"{wish.percent:g} %"
         for word in ("mild", "moderate", "severe"):
             if SEVERITY[word] == wish.percent:
-                amount = choose((word, amount))
-        found.append(f"{amount} {choose(_KIND_WORDS[wish.kind])} of {wish.level}")
+                amount = one_of((word, amount))
+        found.append(f"{amount} {one_of(_KIND_WORDS[wish.kind])} of {wish.level}")
     return found
 
 
@@ -115,10 +114,10 @@ def random_attributes(seed: int, region: Region | None = None, most_fractures: i
         region=chosen,
         fractures=wishes,
         density=densities[int(rng.integers(3))],
-        kyphosis=("normal", "normal", "increased", "reduced")[int(rng.integers(4))],  # type: ignore[arg-type]
-        lordosis=("normal", "normal", "increased", "reduced")[int(rng.integers(4))],  # type: ignore[arg-type]
+        kyphosis=("normal", "normal", "increased", "reduced")[int(rng.integers(4))],
+        lordosis=("normal", "normal", "increased", "reduced")[int(rng.integers(4))],
         cobb_deg=float(rng.choice([0.0, 0.0, 0.0, 12.0, 25.0, 40.0])),
         size=sizes[int(rng.integers(4))],
-        sex=("female", "male", "unspecified")[int(rng.integers(3))],  # type: ignore[arg-type]
+        sex=("female", "male", "unspecified")[int(rng.integers(3))],
         age=int(rng.integers(40, 90)) if rng.random() < 0.5 else None,
     )

