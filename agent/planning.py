@@ -276,6 +276,15 @@ def _plan_film(clause: str, situation: Situation) -> Plan:
     return film_of(clause, situation)
 
 
+def _plan_from_words(tool: str) -> Callable[[str, Situation], Plan]:
+    """A picture drawn from words: the words are the whole argument; no attached image is used."""
+
+    def plan(clause: str, situation: Situation) -> Plan:
+        return Plan(calls=(PlannedCall(tool, {"prompt": clause.strip(" ?")}),))
+
+    return plan
+
+
 def _wrong_kind(artifact: Artifact) -> Plan:
     if artifact.synthetic:
         text = (
@@ -429,6 +438,8 @@ _PLANNERS: dict[str, Callable[[str, Situation], Plan]] = {
     "grade_fractures": _plan_grading,
     "synthesize_healthy_spine": _plan_healthy,
     "synthesize_xray": _plan_film,
+    "synthesize_volume": _plan_from_words("synthesize_volume"),
+    "synthesize_film": _plan_from_words("synthesize_film"),
     "show_image": _plan_picture,
     "deidentify": _plan_deidentification,
 }

@@ -64,6 +64,12 @@ _OUTSIDE_EXAMPLES = (
     "tell me a story",
     "which shares are a good investment",
 )
+_MAKE = (
+    r"\b(?:(?:generate|create|simulate|synthesi[sz]e|draw|make|produce|build|invent|need|want|give)(?: me)?(?: up)? (?:an?|some|another|\d+|two|three|four|five|"
+    r"six|ten|twenty) (?!(?:healthy|pseudo)\S* version)|(?:synthetic|artificial|made-up|virtual|phantom) (?:\w+ ){0,2}(?:spines?|cts?|volumes?|scans?|films?|"
+    r"radiographs?|x-?rays?))"
+)
+"""Asks for a picture that is not of a patient."""
 _STRONG: dict[str, str] = {
     "search_literature": r"\b(literature|papers?|publications?|published|stud(?:y|ies)|trials?|evidence (?:for|that|on|about)|research|"
                          r"articles?|guidelines?|systematic reviews?|meta-?analys\w+|according to (?!the (?:record|notes|chart))|cite|citations?|sources?)\b",
@@ -86,6 +92,8 @@ _STRONG: dict[str, str] = {
                        r"(?:x-?rays?|radiographs?|films?|plain films?) (?:view |picture |image )?(?:of|from|out of) (?:this|the|my|that|it|ct ?\d|both)(?: (?:ct|scan|volume|chest|spine))?|"
                        r"(?:ap|pa|lateral|oblique|frontal)(?: and (?:ap|pa|lateral))? (?:x-?rays?|radiographs?|films?)|into an? (?:\w+ )?(?:x-?ray|radiograph|film)|as an? (?:\w+ )?(?:x-?ray|radiograph|plain film)|"
                        r"(?:x-?ray|radiograph|plain film)\w* (?:would|look)|\d+ kvp?|project(?:ed)? the (?:ct|volume|scan))\b",
+    "synthesize_volume": rf"{_MAKE}(?!.*\b(?:films?|radiographs?|x-?rays?|healthy version|unfractured)\b)",
+    "synthesize_film": rf"{_MAKE}(?=.*\b(?:films?|radiographs?|x-?rays?)\b)",
     "deidentify": r"\b(de-?identif\w*|anonym\w*|identifying|identifies (?:her|him|them|the patient)|pseudonymi[sz]\w*|redact\w*|scrub|phi|identifiers)\b",
     "grade_fractures": r"\b(fractur\w*|compress(?:ed|ion)|collapsed?|wedg\w+|genant|height loss|rhlv|crush\w*|biconcave|vcfs?|grad(?:e|es|ing) (?:it|this|"
                        r"them|the|all|every|each|is|ct|l\d|t\d))\b",

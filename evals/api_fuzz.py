@@ -1,8 +1,9 @@
 """`consilium eval api-fuzz`: requests made from our own OpenAPI schema, right and wrong ones, and what went wrong.
 
 schemathesis (`[fuzz]`) makes the requests; the service runs in a process of its own with the embedded model. Two thirds of
-the requests name a conversation and a tool that exist, so that they reach further than the check of that. Counted as faults are: an
-exception, a status of 500 or more, an answer that its schema does not allow, a request of over ten seconds, and files left behind.
+the requests name a conversation and a tool that exist, so that they reach further than the check of that. Counted as
+faults are: an exception, a status of 500 or more, an answer that its schema does not allow, a request of over ten seconds,
+and files left behind.
 """
 
 from __future__ import annotations

@@ -50,6 +50,8 @@ def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
     from tools.ehr.predict_outcome import PredictOutcome
     from tools.ehr.read_record import ReadRecord
     from tools.imaging.fractures.tool import GradeFractures
+    from tools.imaging.generation.film_tool import SynthesizeFilm
+    from tools.imaging.generation.volume_tool import SynthesizeVolume
     from tools.imaging.healthivert.tool import SynthesizeHealthySpine
     from tools.imaging.show_image import ShowImage
     from tools.imaging.similar import FindSimilarImages
@@ -63,6 +65,8 @@ def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
             GradeFractures(),
             SynthesizeHealthySpine(),
             SynthesizeXray(),
+            SynthesizeVolume(),
+            SynthesizeFilm(),
             ShowImage(),
             SearchLiterature(retriever),
             CheckClaim(retriever),

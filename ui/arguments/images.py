@@ -127,6 +127,36 @@ def _add_synth_train_style(actions: Commands) -> None:
     train.add_argument("--out", required=True, metavar="DIR", help="weights and what they were made from")
     train.add_argument("--steps", type=int, metavar="N", help="steps (default: those of the shipped weights)")
     train.add_argument("--seed", type=int, default=7, metavar="S")
+    _add_generation(actions)
+
+
+def _add_generation(actions: Commands) -> None:
+    """Volumes and films from words."""
+    texts = {
+        "volume": "spine CT volumes with masks, from words",
+        "film": "films of the spine at a view, from words",
+    }
+    for kind, text in texts.items():
+        parser = command(actions, kind, text, module="synth_generate")
+        parser.set_defaults(kind=kind)
+        parser.add_argument("--prompt", metavar="TEXT", help="such as 'lumbar spine, 30 %% wedge of L1, osteopenia'")
+        parser.add_argument("--attributes", metavar="F.json", help="instead of a prompt: what --dry-run prints, edited")
+        parser.add_argument("--dry-run", action="store_true", help="print how the prompt is understood and draw nothing")
+        parser.add_argument("--count", type=int, metavar="N", help="patients (default: what the prompt says, else 1)")
+        parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the first patient (default 0)")
+        parser.add_argument("--look", choices=("learned", "procedural"), help="who paints (default: see docs/generation.md)")
+        parser.add_argument("--steps", type=int, metavar="N", help="steps of the sampler, 1 to 50")
+        parser.add_argument("--weights", metavar="FILE", help="weights of `synth train` instead of the shipped ones")
+        parser.add_argument("--out", metavar="DIR", help="write files and the sidecar synthetic.json here")
+        if kind == "volume":
+            parser.add_argument("--size", type=int, default=64, metavar="N", help="voxels of 3 mm across (default 64)")
+    train = command(actions, "train", "train the film or the volume model again", module="synth_generate")
+    train.set_defaults(kind="train")
+    train.add_argument("part", choices=("film", "volume"))
+    train.add_argument("--data", required=True, metavar="DIR", help="training pictures; made here when they are not there")
+    train.add_argument("--out", required=True, metavar="DIR", help="write the weights here")
+    train.add_argument("--patients", type=int, default=30, metavar="N", help="patients drawn (default 30)")
+    train.add_argument("--seed", type=int, default=1, metavar="S", help="of the patients (default 1)")
 
 
 def add_image_index(commands: Commands) -> None:

@@ -1,0 +1,197 @@
+"""Trains the film reader on projections of drawn patients of its own: `python -m evals.generation.reader_train OUT`.
+
+Its patients are drawn from seeds that neither the generator's training nor the benchmark uses.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor, nn
+
+from evals.generation.reader import VIEW_CLASSES, ReaderNet
+from tools.imaging.generation.anatomy import Grid, voxelise
+from tools.imaging.generation.attributes import WHOLE
+from tools.imaging.generation.captions import random_attributes
+from tools.imaging.generation.dataset import body_grid, film_window, spine_column
+from tools.imaging.generation.film_model import PIXEL_MM
+from tools.imaging.generation.patient import Patient, draw_patient
+from tools.imaging.generation.projection import develop, project
+from tools.imaging.vertebra_shape import endplates
+
+Array = NDArray[np.float32]
+FIRST_SEED = 500_000
+_COARSE_MM = 2.0
+_ROWS = 160
+_OTHER = {"frontal": 0.0, "left_oblique": 45.0, "right_oblique": -45.0}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A film, its view's number, and for lateral ones body (0 or 1) and level (place over 16)."""
+
+    film: Array
+    view: int
+    body: Array | None = None
+    place: Array | None = None
+
+
+def examples_of(seed: int) -> list[Example]:
+    """One patient: a lateral film with its bodies, and one film of another view."""
+    attributes = random_attributes(seed, most_fractures=3)
+    patient = draw_patient(attributes, seed)
+    levels = attributes.shown_levels
+    anatomy = voxelise(patient, body_grid(patient, levels, _COARSE_MM))
+    rng = np.random.default_rng([seed, 21])
+    plain = anatomy.plain + ndimage.gaussian_filter(rng.normal(size=anatomy.plain.shape), 2.0) * 120
+    names = tuple(_OTHER)
+    other = names[int(rng.integers(len(names)))]
+    made = []
+    for name, azimuth in (("lateral", 90.0), (other, _OTHER[other])):
+        path = ndimage.zoom(project(plain, _COARSE_MM, azimuth), _COARSE_MM / PIXEL_MM, order=1)
+        column = spine_column(anatomy.grid, patient, levels, azimuth) * _COARSE_MM / PIXEL_MM + rng.uniform(-14, 14)
+        film = film_window(develop(path, PIXEL_MM), column)
+        body, place = _bodies(patient, anatomy.grid, path.shape, column) if name == "lateral" else (None, None)
+        made.append(Example(film, VIEW_CLASSES.index(name), body, place))
+    return made
+
+
+def _bodies(patient: Patient, grid: Grid, shape: tuple[int, ...], column: float) -> tuple[Array, Array]:
+    """Mid-sagittal sections of the bodies on a lateral film, and the place of the nearest one, over 16."""
+    rows, columns = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")
+    z = grid.low[2] + grid.spacing_mm * (grid.shape[2] - 1) - rows * PIXEL_MM
+    y = grid.low[1] + grid.spacing_mm * (grid.shape[1] - 1) - columns * PIXEL_MM
+    body = np.zeros(shape, dtype=np.float32)
+    nearest = np.full(shape, np.inf)
+    place = np.zeros(shape, dtype=np.float32)
+    for number, item in enumerate(patient.vertebrae):
+        front, up = item.axes[0, 1:] / np.linalg.norm(item.axes[0, 1:]), item.axes[2, 1:] / np.linalg.norm(item.axes[2, 1:])
+        dy, dz = y - item.centre[1], z - item.centre[2]
+        a, u = dy * front[0] + dz * front[1], dy * up[0] + dz * up[1]
+        top, bottom = endplates(item.shape, item.fracture, a, np.zeros_like(a))
+        body[(u < top) & (u > bottom) & (np.abs(a) < item.shape.depth_mm / 2)] = 1
+        away = np.hypot(dy, dz)
+        place[away < nearest] = number / (len(WHOLE) - 1)
+        nearest = np.minimum(nearest, away)
+    return film_window(body, column), film_window(place, column)
+
+
+def train(out: Path, patients: int, steps: int, seed: int, say: Callable[[str], None]) -> Path:
+    """Draw the patients (kept beside the weights for another run), train, write `reader.safetensors`."""
+    from safetensors.torch import save_file
+
+    out.mkdir(parents=True, exist_ok=True)
+    examples = _kept(out / "examples.npz", patients, say)
+    torch.manual_seed(seed)
+    rng = np.random.default_rng([seed, 22])
+    net = ReaderNet()
+    optimiser = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps + 1, pct_start=0.1)
+    recent = []
+    for step in range(steps):
+        loss = _loss(net, [_disturbed(examples[int(rng.integers(len(examples)))], rng) for _ in range(8)])
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+        recent.append(float(loss.detach()))
+        if step % 100 == 0:
+            say(f"reader {step}: {np.mean(recent[-100:]):.4f}")
+    path = out / "reader.safetensors"
+    save_file({key: value.to(torch.float16).contiguous() for key, value in net.state_dict().items()}, path,
+              {"patients": str(patients), "steps": str(steps), "seed": str(seed)})  # fmt: skip
+    return path
+
+
+def _kept(path: Path, patients: int, say: Callable[[str], None]) -> list[Example]:
+    if not path.exists():
+        made = []
+        for number in range(patients):
+            made += examples_of(FIRST_SEED + number)
+            say(f"patient {number + 1} of {patients}")
+        rows = min(item.film.shape[0] for item in made)
+        blank = np.zeros_like(made[0].film[:rows])
+        np.savez(
+            path,
+            films=np.array([_middle(item.film, rows) for item in made], dtype=np.float16),
+            views=np.array([item.view for item in made]),
+            bodies=np.array([blank if item.body is None else _middle(item.body, rows) for item in made], dtype=np.float16),
+            places=np.array([blank if item.place is None else _middle(item.place, rows) for item in made], dtype=np.float16),
+        )
+    with np.load(path) as file:
+        films, views, bodies, places = (file[name] for name in ("films", "views", "bodies", "places"))
+    lateral = VIEW_CLASSES.index("lateral")
+    return [
+        Example(film, int(view), body if view == lateral else None, place if view == lateral else None)
+        for film, view, body, place in zip(*(v.astype(np.float32) for v in (films, views, bodies, places)), strict=True)
+    ]
+
+
+def _middle(film: Array, rows: int) -> Array:
+    start = (film.shape[0] - rows) // 2
+    return film[start : start + rows]
+
+
+def _disturbed(example: Example, rng: np.random.Generator) -> Example:
+    """Another size, contrast, blur, grain, uneven shade, and a part of the rows."""
+    zoom = rng.uniform(0.88, 1.12)
+    rows, columns = example.film.shape
+    take = min(_ROWS, rows)
+    start = int(rng.integers(rows - take + 1))
+    box = slice(start, start + take)
+    film = example.film[box]
+    film = ndimage.gaussian_filter(film, rng.uniform(0.0, 1.1))
+    film = np.sign(film) * np.abs(film) ** rng.uniform(0.8, 1.25) * rng.uniform(0.6, 1.4) + rng.uniform(-0.2, 0.2)
+    shade = ndimage.zoom(rng.normal(size=(5, 4)), (take / 5, columns / 4), order=1)
+    film = film + rng.uniform(0, 0.08) * shade[:take, :columns]
+    grain = ndimage.gaussian_filter(rng.normal(size=film.shape), rng.uniform(0.3, 1.0))
+    film = np.clip(film + rng.uniform(0, 0.06) * grain / grain.std(), -1, 1)
+    film = _zoomed(film, zoom, 1)
+    if example.body is None or example.place is None:
+        return Example(film, example.view)
+    return Example(film, example.view, _zoomed(example.body[box], zoom, 0), _zoomed(example.place[box], zoom, 0))
+
+
+def _zoomed(image: Array, zoom: float, order: int) -> Array:
+    """Enlarged about its middle on the same grid."""
+    rows, columns = image.shape
+    offset = [(n - 1) / 2 * (1 - 1 / zoom) for n in (rows, columns)]
+    made = ndimage.affine_transform(image, [1 / zoom, 1 / zoom], offset, order=order, mode="nearest")
+    return np.asarray(made, dtype=np.float32)
+
+
+def _loss(net: ReaderNet, batch: list[Example]) -> Tensor:
+    films = torch.from_numpy(np.stack([item.film for item in batch]))[:, None]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        maps, views = net(films)
+    maps, views = maps.float(), views.float()
+    loss = 0.3 * nn.functional.cross_entropy(views, torch.tensor([item.view for item in batch]))
+    for row, item in zip(maps, batch, strict=True):
+        if item.body is None or item.place is None:
+            continue
+        body, place = torch.from_numpy(item.body), torch.from_numpy(item.place)
+        loss = loss + nn.functional.binary_cross_entropy_with_logits(row[0], body) / 4
+        loss = loss + 4 * ((row[1] - place).abs() * body).sum() / body.sum().clamp(min=1) / 4
+    return loss
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--patients", type=int, default=90)
+    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args()
+    print(train(arguments.out, arguments.patients, arguments.steps, arguments.seed, lambda line: print(line, flush=True)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Synthetic spine volumes and films from words: prompt, attributes, anatomy, learned image, each step shown."""
