@@ -15,12 +15,16 @@ from starlette.middleware import Middleware
 
 from agent.assistant import Assistant
 from core.audit import AuditLog
+from core.keyfile import kept_key
 from core.settings import Settings
 from ui.access import Login
 from ui.handlers import Handlers
+from ui.jobs import Jobs
 from ui.layout import Parts, lay_out
 from ui.seam import PageAssistant
 from ui.security import Guard
+from ui.viewer.keys import Keys
+from ui.viewer.routes import viewer_app
 
 _HERE = Path(__file__).parent
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
@@ -33,11 +37,11 @@ _KEEP_S = 75  # longer than programs keep an idle connection: one closed as it i
 _HEADER_BYTES = 64 * 1024
 
 
-def build_app(assistant: PageAssistant, settings: Settings) -> gr.Blocks:
+def build_app(assistant: PageAssistant, settings: Settings, keys: Keys, jobs: Jobs) -> gr.Blocks:
     """The page over an assistant. Uploads that were left behind are removed after a day."""
     with gr.Blocks(title="Consilium", fill_width=True, analytics_enabled=False, delete_cache=(_HOUR, 24 * _HOUR)) as app:
         parts = lay_out()
-        _join(app, parts, Handlers(assistant, parts))
+        _join(app, parts, Handlers(assistant, parts, keys, jobs))
     app.queue(api_open=False, default_concurrency_limit=_HANDLERS, max_size=4 * _HANDLERS)
     # Gradio looks for work a thousand times a second, which costs a service that is not the page's a tenth of a core.
     app._queue.sleep_when_free = _LOOK_FOR_WORK_S
@@ -59,7 +63,11 @@ def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
     ) -> Dependency:
         return trigger(handler, inputs, everything, show_progress="hidden", trigger_mode=mode, api_visibility="private")
 
-    wire(app.load, on.load, [parts.token])
+    def followed(opened: Dependency) -> None:
+        """When a conversation was opened: take up what is being answered in it."""
+        opened.then(on.follow, [*who, parts.questions], everything, show_progress="hidden", api_visibility="private")
+
+    followed(wire(app.load, on.load, [parts.token]))
     wire(parts.new.click, on.new, [parts.token])
     wire(parts.delete.click, on.ask_delete, [])
     wire(parts.keep.click, on.keep, [])
@@ -71,14 +79,7 @@ def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
     asked = [parts.question, *who, parts.questions]
     wire(parts.question.submit, on.ask, asked, mode="multiple")
     wire(parts.send.click, on.ask, asked, mode="multiple")
-    wire(parts.action.change, on.act, [parts.action, *who], mode="multiple")
-    wire(parts.image.input, on.pick, [*who, parts.image])
-    view = [*who, parts.image, parts.plane, parts.index, parts.window, parts.overlay_on, parts.overlay, parts.opacity]
-    wire(parts.plane.input, on.turn_plane, [*who, parts.image, parts.plane]).then(
-        on.draw, view, everything, show_progress="hidden", api_visibility="private"
-    )
-    for control in (parts.index, parts.window, parts.overlay_on, parts.overlay, parts.opacity):
-        wire(control.input, on.draw, view, mode="always_last")
+    followed(wire(parts.action.change, on.act, [parts.action, *who], mode="multiple"))
 
 
 def _noted(settings: Settings) -> Callable[[str], None]:
@@ -111,18 +112,20 @@ def launch(assistant: Assistant, settings: Settings) -> None:
 
 def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> None:
     """Put the page under a service; its paths are all that the service has not taken."""
+    keys, jobs = Keys(kept_key(settings.home / "session.key")), Jobs()
+    app.mount("/desk", viewer_app(assistant, keys, jobs))
     user, _, password = settings.login.get_secret_value().partition(":")
     gr.mount_gradio_app(
         app,
-        build_app(assistant, settings),
+        build_app(assistant, settings, keys, jobs),
         path="/",
         server_name=settings.host,
         server_port=settings.port,
         auth=Login(user, password, audit=_noted(settings)) if user else None,
         app_kwargs={"middleware": [Middleware(Guard)]},
         max_file_size=f"{settings.max_file_mb}mb",
-        css_paths=_HERE / "style.css",
-        head=f"<script>{(_HERE / 'page.js').read_text(encoding='utf-8')}</script>",
+        css_paths=[_HERE / "style.css", _HERE / "viewer" / "static" / "viewer.css"],
+        head=_head(),
         theme=gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=list(_FONTS), font_mono=list(_MONO)),
         show_error=False,
         footer_links=[],
@@ -132,3 +135,9 @@ def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> No
         pwa=False,
         mcp_server=False,
     )
+
+
+def _head() -> str:
+    """The page's own script, and the viewer's as modules that the browser keeps."""
+    inline = (_HERE / "page.js").read_text(encoding="utf-8")
+    return f'<script>{inline}</script><script type="module" src="/desk/static/desk.js"></script>'
