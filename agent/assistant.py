@@ -19,9 +19,10 @@ from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import JsonValue
 
 from agent.answering import build_answer
+from agent.branching import branch_files, branch_memory
 from agent.breaker import Breaker
 from agent.consent import Consent
-from agent.conversations import ConversationInfo, Place
+from agent.conversations import ConversationInfo, Feedback, Hit, Place
 from agent.ending import STOPPED, check_ending, emit_text, ended, in_words, telling_storage_faults
 from agent.events import Event, Notice, Queued, TurnDone
 from agent.fair_queue import FairQueue, Ticket
@@ -194,10 +195,47 @@ class Assistant:
         """The owner's conversations, newest first."""
         return self._conversations.list(owner)
 
+    def rename(self, owner: str, conversation: str, title: str) -> None:
+        """Give it another title. Raises InputError for an empty or too long one."""
+        self._conversations.rename(owner, conversation, title)
+
+    def search_conversations(self, owner: str, words: str) -> tuple[Hit, ...]:
+        """The owner's conversations in which all the words occur, newest first."""
+        return self._conversations.search(owner, words)
+
+    def branch(self, owner: str, conversation: str, keep: int) -> str:
+        """A new conversation that goes on from the first `keep` turns, with the files of that moment; its id.
+
+        Raises:
+            InputError: there are fewer turns, or one that is kept is still being answered.
+        """
+        if conversation in self._running and keep >= len(self.turns(owner, conversation)):
+            raise InputError("The last question is still being answered; wait for it or stop it.")
+        source = self.store(owner, conversation)
+        new = self._conversations.copy(owner, conversation, keep)
+        try:
+            branch_files(source, self.store(owner, new), self.turns(owner, conversation), keep)
+            branch_memory(self._checkpoints, conversation, new, self.turns(owner, conversation), keep)
+        except BaseException:
+            self.delete(owner, new)
+            raise
+        self._audit.write("branch", conversation=conversation, to=new)
+        return new
+
+    def give_feedback(self, owner: str, conversation: str, feedback: Feedback) -> None:
+        """Note what a person thinks of an answer. Raises InputError when there is no such answer."""
+        self._conversations.give_feedback(owner, conversation, feedback)
+
+    def feedback(self, owner: str, conversation: str) -> tuple[Feedback, ...]:
+        """What was noted on the answers of a conversation."""
+        return self._conversations.feedback(owner, conversation)
+
     def delete(self, owner: str, conversation: str) -> None:
-        """Delete its turns, its memory and its files."""
+        """Delete its turns, its memory and its files, so that no byte of them is left in the database files."""
         self._conversations.delete(owner, conversation)
         self._remove_files(conversation)
+        self.state.database.scrub()
+        self._checkpoints.scrub()
         self._audit.write("delete", conversation=conversation)
 
     def turns(self, owner: str, conversation: str) -> tuple[Turn, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by Gradio when it is imported
 
@@ -16,7 +17,11 @@ from starlette.middleware import Middleware
 from agent.assistant import Assistant
 from core.audit import AuditLog
 from core.settings import Settings
+from ui import languages
 from ui.access import Login
+from ui.conversations import Desk, DeskParts, lay_out_desk
+from ui.export.fetching import fetching
+from ui.export.tickets import Tickets
 from ui.handlers import Handlers
 from ui.layout import Parts, lay_out
 from ui.seam import PageAssistant
@@ -32,11 +37,13 @@ _KEEP_S = 75  # longer than programs keep an idle connection: one closed as it i
 _HEADER_BYTES = 64 * 1024
 
 
-def build_app(assistant: PageAssistant, settings: Settings) -> gr.Blocks:
-    """The page over an assistant. Uploads that were left behind are removed after a day."""
+def build_app(assistant: PageAssistant, settings: Settings, tickets: Tickets | None = None) -> gr.Blocks:
+    """The page over an assistant. Uploads that were left behind are removed after a day; exports go through `tickets`."""
     with gr.Blocks(title="Consilium", fill_width=True, analytics_enabled=False, delete_cache=(_HOUR, 24 * _HOUR)) as app:
-        parts = lay_out()
-        _join(app, parts, Handlers(assistant, parts))
+        parts, mine = lay_out(), lay_out_desk()
+        on = Handlers(assistant, parts)
+        _join(app, parts, on)
+        _join_desk(parts, mine, on, Desk(assistant, parts, mine, on, tickets or Tickets(settings.home / "exports")))
     app.queue(api_open=False, default_concurrency_limit=_HANDLERS, max_size=4 * _HANDLERS)
     built: gr.Blocks = app
     return built
@@ -77,6 +84,17 @@ def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
         wire(control.input, on.draw, view, mode="always_last")
 
 
+def _join_desk(parts: Parts, mine: DeskParts, page: Handlers, desk: Desk) -> None:
+    """The conversation tools. A question that was edited is asked as soon as its branch is open."""
+    everything = [*parts.outputs(), mine.pending, mine.download]
+    who = [parts.token, parts.current]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    parts.find.input(desk.find, [parts.find, *who], [parts.conversations], trigger_mode="always_last", **quiet)
+    mine.action.change(desk.act, [mine.action, *who], everything, trigger_mode="multiple", **quiet).then(
+        page.ask, [mine.pending, *who, parts.questions], parts.outputs(), **quiet
+    )
+
+
 def _noted(settings: Settings) -> Callable[[str], None]:
     log = AuditLog(settings.home)
     return lambda result: log.write("login", result=result)
@@ -105,20 +123,26 @@ def launch(assistant: Assistant, settings: Settings) -> None:
     )
 
 
+def _scripts() -> tuple[str, ...]:
+    return (languages.script(), *((_HERE / name).read_text(encoding="utf-8") for name in ("page.js", "desk.js")))
+
+
 def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> None:
     """Put the page under a service; its paths are all that the service has not taken."""
+    tickets = Tickets(settings.home / "exports")
+    app.get("/export/{ticket}", include_in_schema=False)(fetching(tickets))
     user, _, password = settings.login.get_secret_value().partition(":")
     gr.mount_gradio_app(
         app,
-        build_app(assistant, settings),
+        build_app(assistant, settings, tickets),
         path="/",
         server_name=settings.host,
         server_port=settings.port,
         auth=Login(user, password, audit=_noted(settings)) if user else None,
         app_kwargs={"middleware": [Middleware(Guard)]},
         max_file_size=f"{settings.max_file_mb}mb",
-        css_paths=_HERE / "style.css",
-        head=f"<script>{(_HERE / 'page.js').read_text(encoding='utf-8')}</script>",
+        css_paths=[_HERE / "style.css", _HERE / "desk.css"],
+        head="".join(f"<script>{code}</script>" for code in _scripts()),
         theme=gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=list(_FONTS), font_mono=list(_MONO)),
         show_error=False,
         footer_links=[],

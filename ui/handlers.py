@@ -268,7 +268,7 @@ class Handlers:
             parts.conversations: render.conversations_html(self._rows(owner), conversation),
             parts.delete: gr.update(interactive=bool(conversation)),
             parts.confirm: gr.update(visible=False),
-            parts.history: render.history_html(turns, figures) or render.WELCOME,
+            parts.history: render.history_html(turns, figures, self._opinions(owner, conversation)) or render.WELCOME,
             parts.live: render.notice_html("A question is being answered; reload to see it.") if busy else "",
             parts.suggestions: "" if busy else render.suggestions_html(left),
             parts.attached: render.attachments_html([a for a in attached if a.made_by is None]),
@@ -279,6 +279,17 @@ class Handlers:
             **self._panel(turns[-1] if turns else None, ""),
             **self._images(owner, conversation),
         }
+
+    def opened(self, owner: str, conversation: str) -> Changes:
+        """Everything that a conversation shows. Raises InputError when it is not the owner's."""
+        return self._conversation(owner, conversation)
+
+    def say(self, words: str, level: str = "info") -> Changes:
+        """A note above the question."""
+        return self._say(words, level)
+
+    def _opinions(self, owner: str, conversation: str) -> dict[str, str]:
+        return {g.turn: g.opinion for g in self._assistant.feedback(owner, conversation)} if conversation else {}
 
     def _panel(self, turn: Turn | None, evidence: str) -> Changes:
         parts = self._parts

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 import gradio as gr
 
 from ui import render, viewer
+from ui.languages import switch_html
+from ui.rooms import TOOLS, rooms_html
 
 SAFETY = (
     '<p class="safety">A research tool beside a clinician, not a medical device. '
@@ -25,6 +27,7 @@ class Parts:
     questions: gr.State
     action: gr.Textbox
     new: gr.Button
+    find: gr.Textbox
     conversations: gr.HTML
     delete: gr.Button
     confirm: gr.Group
@@ -68,9 +71,18 @@ def _html(value: str = "", name: str | None = None) -> gr.HTML:
 
 def _left(parts: dict[str, object]) -> None:
     with gr.Column(scale=2, min_width=230, elem_id="side"):
-        gr.HTML('<h1 class="brand">Consilium</h1>' + SAFETY, js_on_load=None)
+        gr.HTML('<h1 class="brand">Consilium</h1>' + rooms_html("chat") + SAFETY, js_on_load=None)
         parts["new"] = gr.Button("New conversation", variant="primary", size="sm", interactive=False)
+        parts["find"] = gr.Textbox(
+            placeholder="Search conversations",
+            label="Search conversations",
+            show_label=False,
+            container=False,
+            max_length=200,
+            elem_id="find",
+        )
         parts["conversations"] = _html(render.conversations_html((), ""))
+        gr.HTML(TOOLS, js_on_load=None, elem_id="conversation-tools")
         parts["delete"] = gr.Button("Delete this conversation", size="sm", elem_classes="plain", interactive=False)
         with gr.Group(visible=False, elem_id="confirm") as parts["confirm"]:
             gr.HTML('<p role="alert">Delete this conversation and its files for good?</p>', js_on_load=None)
@@ -87,6 +99,7 @@ def _left(parts: dict[str, object]) -> None:
         parts["attached"] = _html(render.attachments_html(()))
         gr.HTML("<h2>Model</h2>", js_on_load=None)
         parts["model"] = _html()
+        gr.HTML(switch_html(), js_on_load=None)
 
 
 def _centre(parts: dict[str, object]) -> None:

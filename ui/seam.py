@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from agent.conversations import Feedback, Hit
 from agent.events import Event
 from core.ports import ArtifactStore
 from core.types import Artifact, Turn
@@ -90,6 +91,26 @@ class PageAssistant(Protocol):
 
     def conversations(self, owner: str) -> Sequence[ConversationRow]:
         """The owner's conversations, newest first."""
+        ...
+
+    def rename(self, owner: str, conversation: str, title: str) -> None:
+        """Give a conversation another title."""
+        ...
+
+    def search_conversations(self, owner: str, words: str) -> Sequence[Hit]:
+        """The owner's conversations in which all the words occur, newest first."""
+        ...
+
+    def branch(self, owner: str, conversation: str, keep: int) -> str:
+        """A new conversation that goes on from the first `keep` turns; its id."""
+        ...
+
+    def give_feedback(self, owner: str, conversation: str, feedback: Feedback) -> None:
+        """Note what a person thinks of an answer."""
+        ...
+
+    def feedback(self, owner: str, conversation: str) -> Sequence[Feedback]:
+        """What was noted on the answers of a conversation."""
         ...
 
     def delete(self, owner: str, conversation: str) -> None:

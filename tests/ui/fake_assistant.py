@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from agent.conversations import Feedback, Hit
 from agent.events import Event, Notice, StepFinished, StepProgress, StepStarted, TextDelta, TurnDone
 from agent.models.preflight import Check
 from core.errors import InputError
@@ -70,6 +71,8 @@ class Talk:
     owner: str
     store: SessionStore
     turns: list[Turn] = field(default_factory=list)
+    title: str = ""
+    feedback: dict[str, Feedback] = field(default_factory=dict)
 
 
 def png(value: int = 90) -> bytes:
@@ -153,7 +156,29 @@ class FakeAssistant:
 
     def conversations(self, owner: str) -> tuple[Info, ...]:
         mine = [(name, talk) for name, talk in self._talks.items() if talk.owner == owner]
-        return tuple(Info(n, t.turns[0].question if t.turns else "", NOW) for n, t in reversed(mine))
+        return tuple(Info(n, t.title or (t.turns[0].question if t.turns else ""), NOW) for n, t in reversed(mine))
+
+    def rename(self, owner: str, conversation: str, title: str) -> None:
+        if not title.strip():
+            raise InputError("A title has 1 to 120 characters; got 0.")
+        self._talk(owner, conversation).title = title
+
+    def search_conversations(self, owner: str, words: str) -> tuple[Hit, ...]:
+        mine = [(name, talk) for name, talk in self._talks.items() if talk.owner == owner]
+        said = [(name, turn.id, turn.question) for name, talk in mine for turn in talk.turns if words in turn.question]
+        return tuple(Hit(conversation=name, turn=turn, around=question) for name, turn, question in said)
+
+    def branch(self, owner: str, conversation: str, keep: int) -> str:
+        talk = self._talk(owner, conversation)
+        new = self.new_conversation(owner)
+        self._talks[new].turns += talk.turns[:keep]
+        return new
+
+    def give_feedback(self, owner: str, conversation: str, feedback: Feedback) -> None:
+        self._talk(owner, conversation).feedback[feedback.turn] = feedback
+
+    def feedback(self, owner: str, conversation: str) -> tuple[Feedback, ...]:
+        return tuple(self._talk(owner, conversation).feedback.values())
 
     def delete(self, owner: str, conversation: str) -> None:
         self._talk(owner, conversation)
