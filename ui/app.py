@@ -89,7 +89,7 @@ def _join_desk(parts: Parts, mine: DeskParts, page: Handlers, desk: Desk) -> Non
     everything = [*parts.outputs(), mine.pending, mine.download]
     who = [parts.token, parts.current]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    parts.find.input(desk.find, [parts.find, *who], [parts.conversations], trigger_mode="always_last", **quiet)
+    parts.find.change(desk.find, [parts.find, *who], [parts.conversations], trigger_mode="always_last", **quiet)
     mine.action.change(desk.act, [mine.action, *who], everything, trigger_mode="multiple", **quiet).then(
         page.ask, [mine.pending, *who, parts.questions], parts.outputs(), **quiet
     )
@@ -124,7 +124,10 @@ def launch(assistant: Assistant, settings: Settings) -> None:
 
 
 def _scripts() -> tuple[str, ...]:
-    return (languages.script(), *((_HERE / name).read_text(encoding="utf-8") for name in ("page.js", "desk.js")))
+    return (
+        languages.script(),
+        *((_HERE / name).read_text(encoding="utf-8") for name in ("page.js", "desk.js", "timeline.js")),
+    )
 
 
 def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> None:

@@ -100,34 +100,34 @@ class Desk:
                 **self._page.say("There is no conversation yet: ask a question first.", "warning"),
             }
         try:
-            return {self._mine.pending: "", **self._done(owner, current, action)}
+            return {self._mine.pending: "", **self._done(owner, current, action, request)}
         except ConsiliumError as error:
             return {self._mine.pending: "", **self._page.say(str(error), "error")}
 
-    def _done(self, owner: str, current: str, action: DeskAction) -> Changes:
+    def _done(self, owner: str, current: str, action: DeskAction, request: gr.Request) -> Changes:
         if action.kind == "rename":
             self._assistant.rename(owner, current, action.text)
-            return self._page.opened(owner, current)
+            return self._page.opened(owner, current, request)
         if action.kind == "feedback":
             given = Feedback(turn=action.turn, opinion=action.opinion, reason=action.text[:2000])
             self._assistant.give_feedback(owner, current, given)
-            return {**self._page.opened(owner, current), **self._page.say("Thank you: noted with this answer.")}
+            return {**self._page.opened(owner, current, request), **self._page.say("Thank you: noted with this answer.")}
         if action.kind == "export":
             return {self._mine.download: self._export(owner, current, action)}
-        return self._branched(owner, current, action)
+        return self._branched(owner, current, action, request)
 
-    def _branched(self, owner: str, current: str, action: DeskAction) -> Changes:
+    def _branched(self, owner: str, current: str, action: DeskAction, request: gr.Request) -> Changes:
         """A new conversation up to that answer; for an edited question up to the one before, and the question is asked."""
         turns = self._assistant.turns(owner, current)
         place = _place(turns, action.turn)
         if action.kind == "branch":
             new = self._assistant.branch(owner, current, place + 1)
             told = "This is a branch: what you ask here leaves the first conversation as it is."
-            return {**self._page.opened(owner, new), **self._page.say(told)}
+            return {**self._page.opened(owner, new, request), **self._page.say(told)}
         if not action.text.strip():
             raise InputError("The question is empty.")
         new = self._assistant.branch(owner, current, place)
-        return {**self._page.opened(owner, new), self._mine.pending: action.text}
+        return {**self._page.opened(owner, new, request), self._mine.pending: action.text}
 
     def _export(self, owner: str, current: str, action: DeskAction) -> str:
         """Write the file, and a link that fetches it once."""

@@ -18,8 +18,10 @@ from core.errors import ConsiliumError, InputError
 from core.types import Finding, Passage, Turn
 from ui import panel, render, viewer
 from ui.layout import Parts
+from ui.risk_card import risk_html, risk_view
 from ui.seam import PageAssistant
 from ui.session import Running, owner_of, token_from
+from ui.timeline import timeline_html
 
 _LOG = logging.getLogger(__name__)
 
@@ -276,11 +278,13 @@ class Handlers:
             parts.note: "",
             parts.send: gr.update(visible=not busy),
             parts.stop: gr.update(visible=busy),
+            parts.risk: risk_html(_last_estimate(turns)),
+            parts.timeline: timeline_html(store),
             **self._panel(turns[-1] if turns else None, ""),
             **self._images(owner, conversation),
         }
 
-    def opened(self, owner: str, conversation: str) -> Changes:
+    def opened(self, owner: str, conversation: str, request: gr.Request) -> Changes:
         """Everything that a conversation shows. Raises InputError when it is not the owner's."""
         return self._conversation(owner, conversation)
 
@@ -356,6 +360,10 @@ class Handlers:
             parts.opacity: gr.update(value=look.opacity, visible=bool(masks)),
             parts.picture: viewer.slice_html(self._assistant, owner, conversation, look),
         }
+
+
+def _last_estimate(turns: Sequence[Turn]) -> Turn | None:
+    return next((turn for turn in reversed(turns) if risk_view(turn) is not None), None)
 
 
 def _remove_uploads(paths: Sequence[Path]) -> None:

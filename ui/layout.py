@@ -57,6 +57,8 @@ class Parts:
     opacity: gr.Slider
     picture: gr.HTML
     finding: gr.HTML
+    risk: gr.HTML
+    timeline: gr.HTML
     record: gr.HTML
     steps: gr.HTML
 
@@ -143,6 +145,8 @@ def _right(parts: dict[str, object]) -> None:
                 parts["overlay"] = gr.Dropdown([], label="Overlay", min_width=110, interactive=True)
                 parts["opacity"] = gr.Slider(0, 1, 0.4, step=0.05, label="Opacity", min_width=130, buttons=[])
         with gr.Tab("Record", id="record"):
+            parts["risk"] = _html("", "risk")
+            parts["timeline"] = _html("", "timeline")
             parts["record"] = _html()
         with gr.Tab("Steps", id="steps"):
             parts["steps"] = _html()

@@ -153,7 +153,11 @@ def _event_row(event: RecordEvent, selected: bool) -> str:
         text(event.status),
     )
     mark = ' class="selected" aria-current="true"' if selected else ""
-    return f'<tr id="evidence-{text(event.id)}"{mark}>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    return (
+        f'<tr id="evidence-{text(event.id)}" data-source="{text(event.source)}"{mark}>'
+        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + "</tr>"
+    )
 
 
 def _selected_event(events: Sequence[RecordEvent], selected: str) -> str:
