@@ -28,6 +28,7 @@ from agent.events import Event, Notice, Queued, TurnDone
 from agent.fair_queue import FairQueue, Ticket
 from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
+from agent.library import Library
 from agent.models.endpoint import is_down
 from agent.models.lines import Lines, noted_in
 from agent.models.preflight import Check
@@ -37,11 +38,11 @@ from agent.state import open_state
 from agent.status import Attached, ModelStatus, SampleCase
 from agent.turns import Asked, RunningTurn
 from core.audit import AuditLog
-from core.errors import ConsiliumError, EndpointError, InputError, ToolCancelled
+from core.errors import ConsiliumError, EndpointError, InputError, SettingError, ToolCancelled
 from core.pseudonym import Pseudonyms
-from core.settings import Settings
+from core.settings import Settings, load_settings
 from core.store import SessionStore, remove_expired
-from core.types import CallRecord, ToolResult, Turn
+from core.types import CallRecord, SearchScope, ToolResult, Turn
 from tools.base import Progress, Tool
 from tools.imaging.slices import draw_slice, slice_count
 from tools.intake_worker import Limits, read_in_worker
@@ -53,6 +54,8 @@ _log = logging.getLogger(__name__)
 _POLL_S = 0.05
 _WORKSPACE = "workspace"
 _IDLE_SESSIONS = 200
+CHANGEABLE = ("model", "model_name", "planner", "strategy", "strict", "api_key")
+"""Settings that can be changed while it runs."""
 _SAMPLE_QUESTIONS = (
     "Which vertebrae are fractured and how badly?",
     "What does the literature say about grading vertebral fractures?",
@@ -91,8 +94,17 @@ class _Session:
 class Assistant:
     """Conversations of many owners. `connect` gives the model, and raises `EndpointError` while it is away."""
 
-    def __init__(self, settings: Settings, registry: Registry, connect: Callable[[], ReadyModel]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        connect: Callable[[], ReadyModel],
+        library: Library | None = None,
+        connector: Callable[[Settings], Callable[[], ReadyModel]] | None = None,
+    ) -> None:
         self._settings = settings
+        self.library = library
+        self._connector = connector
         self._registry = registry
         self._audit = AuditLog(settings.home)
         self._runtime = ToolRuntime(registry, self._note_call)
@@ -122,6 +134,27 @@ class Assistant:
     def close(self) -> None:
         """Close the databases."""
         self.state.close()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    def change_settings(self, changes: Mapping[str, JsonValue]) -> None:
+        """Answer with other settings from the next question on, until the process ends; for everyone.
+
+        Raises:
+            SettingError: one may not be changed while running, or has a value that is not allowed.
+        """
+        fixed = sorted(set(changes) - set(CHANGEABLE))
+        if fixed or self._connector is None:
+            raise SettingError(f"These are set at the start: {', '.join(fixed) or 'all'}. Allowed: {', '.join(CHANGEABLE)}.")
+        given = {name: getattr(self._settings, name) for name in self._settings.model_fields_set}
+        changed = load_settings(**{**given, **changes})
+        connect = self._connector(changed)
+        with self._lock:
+            self._settings, self._connect = changed, connect
+        self._audit.write("settings", changed=",".join(sorted(changes)))
 
     def tools(self) -> tuple[Tool, ...]:
         """All registered tools."""
@@ -194,6 +227,15 @@ class Assistant:
     def conversations(self, owner: str) -> tuple[ConversationInfo, ...]:
         """The owner's conversations, newest first."""
         return self._conversations.list(owner)
+
+    def limit_search(self, owner: str, conversation: str, scope: SearchScope) -> None:
+        """Where literature may be looked for in a conversation, whatever the model asks."""
+        self._conversations.limit_search(owner, conversation, scope)
+
+    def search_scope(self, owner: str, conversation: str) -> SearchScope:
+        """The same, as it stands."""
+        self._conversations.check(owner, conversation)
+        return self._conversations.search_scope(conversation)
 
     def rename(self, owner: str, conversation: str, title: str) -> None:
         """Give it another title. Raises InputError for an empty or too long one."""
@@ -352,6 +394,7 @@ class Assistant:
             instructions=asked.instructions,
             cancelled=running.cancelled,
             consent=session.consent,
+            scope=self._conversations.search_scope(conversation),
         )
         session.consent.hear(asked.question)
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from core.database import Database
 from core.errors import InputError, UnknownConversation
-from core.types import Frozen, Turn
+from core.types import Frozen, SearchScope, Turn
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS conversations (id TEXT PRIMARY KEY, owner TEXT NOT NULL, title TEXT NOT NULL,"
@@ -27,6 +27,7 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS continuations (owner TEXT NOT NULL, digest TEXT NOT NULL, conversation TEXT NOT NULL,"
     " position INTEGER NOT NULL, PRIMARY KEY (owner, digest))",
     "CREATE INDEX IF NOT EXISTS continuations_conversation ON continuations (conversation)",
+    "CREATE TABLE IF NOT EXISTS scopes (conversation TEXT PRIMARY KEY, body TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS feedback (conversation TEXT NOT NULL, turn TEXT NOT NULL, opinion TEXT NOT NULL,"
     " reason TEXT NOT NULL, given TEXT NOT NULL, PRIMARY KEY (conversation, turn))",
 )
@@ -137,6 +138,7 @@ class Conversations:
         with self._database.together() as run:
             for position, turn in enumerate(turns[:keep]):
                 _write(run, new, position, turn)
+            run("INSERT INTO scopes SELECT ?, body FROM scopes WHERE conversation = ?", new, conversation)
             if keep:
                 run("UPDATE conversations SET title = ? WHERE id = ?", f"{title[: LONGEST_TITLE - 9]} (branch)", new)
         return new
@@ -162,6 +164,19 @@ class Conversations:
             "SELECT turn, opinion, reason FROM feedback WHERE conversation = ? ORDER BY given", conversation
         )
         return tuple(Feedback(turn=turn, opinion=opinion, reason=reason) for turn, opinion, reason in rows)
+
+    def limit_search(self, owner: str, conversation: str, scope: SearchScope) -> None:
+        """Where literature may be looked for in a conversation."""
+        self.check(owner, conversation)
+        self._database.run(
+            "INSERT INTO scopes VALUES (?, ?) ON CONFLICT (conversation) DO UPDATE SET body = excluded.body",
+            conversation, scope.model_dump_json(),
+        )  # fmt: skip
+
+    def search_scope(self, conversation: str) -> SearchScope:
+        """The same, as it stands."""
+        rows = self._database.run("SELECT body FROM scopes WHERE conversation = ?", conversation)
+        return next((SearchScope.model_validate_json(body) for (body,) in rows), SearchScope())
 
     def check(self, owner: str, conversation: str) -> None:
         """Raise `UnknownConversation` unless it is the owner's."""
@@ -254,7 +269,7 @@ class Conversations:
     def _forget(self, conversations: tuple[str, ...]) -> None:
         with self._database.together() as run:
             for conversation in conversations:
-                for table in ("turns", "running", "continuations", "feedback"):
+                for table in ("turns", "running", "continuations", "feedback", "scopes"):
                     run(f"DELETE FROM {table} WHERE conversation = ?", conversation)  # noqa: S608 - fixed names
                 run("DELETE FROM conversations WHERE id = ?", conversation)
 

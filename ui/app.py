@@ -24,8 +24,10 @@ from ui.export.fetching import fetching
 from ui.export.tickets import Tickets
 from ui.handlers import Handlers
 from ui.layout import Parts, lay_out
+from ui.library_page import join_library
 from ui.seam import PageAssistant
 from ui.security import Guard
+from ui.settings_page import join_settings
 
 _HERE = Path(__file__).parent
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
@@ -44,6 +46,9 @@ def build_app(assistant: PageAssistant, settings: Settings, tickets: Tickets | N
         on = Handlers(assistant, parts)
         _join(app, parts, on)
         _join_desk(parts, mine, on, Desk(assistant, parts, mine, on, tickets or Tickets(settings.home / "exports")))
+    if assistant.library is not None:
+        join_library(app, assistant.library)
+    join_settings(app, assistant)
     app.queue(api_open=False, default_concurrency_limit=_HANDLERS, max_size=4 * _HANDLERS)
     built: gr.Blocks = app
     return built

@@ -3,9 +3,9 @@
   "use strict";
   let count = 0;
 
-  function tell(message) {
+  function tell(message, where = "#desk-action") {
     count += 1;
-    const box = document.querySelector("#desk-action textarea, #desk-action input");
+    const box = document.querySelector(`${where} textarea, ${where} input`);
     if (!box) return;
     const kind = box.tagName === "TEXTAREA" ? HTMLTextAreaElement : HTMLInputElement;
     const told = { ...message, language: window.consilium.language(), count };
@@ -76,6 +76,14 @@
     const button = event.target.closest?.("[data-tool]");
     if (!button) return;
     TOOLS[button.dataset.tool]?.(button.dataset.turn || "", button);
+  });
+
+  // The library's clicks carry their own message; what removes something asks first.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-library]");
+    if (!button) return;
+    const send = () => tell(JSON.parse(button.dataset.library), "#library-action");
+    if (button.dataset.confirm) ask(button.dataset.confirm, [], "Remove", send); else send();
   });
 
   // A finished export: its address comes into #download, and is fetched once.

@@ -153,9 +153,10 @@ def _as_json(record: Record, place: int) -> str:
 
 def timeline_html(store: ArtifactStore | None) -> str:
     """The timelines of the attached records; nothing when none is attached."""
-    records = [artifact for artifact in store.list() if artifact.kind == "record"] if store is not None else []
+    if store is None:
+        return ""
     shown = []
-    for artifact in records if store is not None else ():
+    for artifact in (artifact for artifact in store.list() if artifact.kind == "record"):
         mark = " SYNTHETIC" if artifact.synthetic else ""
         name = f"{artifact.handle}{mark}"
         if artifact.bytes > _LARGEST_MB * 1024 * 1024:
