@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ _HEADER_BYTES = 64 * 1024
 def build_app(assistant: PageAssistant, settings: Settings, tickets: Tickets | None = None) -> gr.Blocks:
     """The page over an assistant. Uploads that were left behind are removed after a day; exports go through `tickets`."""
     with gr.Blocks(title="Consilium", fill_width=True, analytics_enabled=False, delete_cache=(_HOUR, 24 * _HOUR)) as app:
-        parts, mine = lay_out(), lay_out_desk()
+        parts = lay_out()
+        mine = lay_out_desk(parts.scope)
         on = Handlers(assistant, parts)
         _join(app, parts, on)
         _join_desk(parts, mine, on, Desk(assistant, parts, mine, on, tickets or Tickets(settings.home / "exports")))
@@ -94,6 +96,11 @@ def _join_desk(parts: Parts, mine: DeskParts, page: Handlers, desk: Desk) -> Non
     everything = [*parts.outputs(), mine.pending, mine.download]
     who = [parts.token, parts.current]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    parts.current.change(desk.show_scope, who, mine.scope.all(), **quiet)
+    for control in mine.scope.all():
+        control.input(
+            desk.limit, [*who, *mine.scope.all()], [parts.current, parts.note], trigger_mode="always_last", **quiet
+        )
     parts.find.change(desk.find, [parts.find, *who], [parts.conversations], trigger_mode="always_last", **quiet)
     mine.action.change(desk.act, [mine.action, *who], everything, trigger_mode="multiple", **quiet).then(
         page.ask, [mine.pending, *who, parts.questions], parts.outputs(), **quiet
@@ -140,6 +147,8 @@ def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> No
     tickets = Tickets(settings.home / "exports")
     app.get("/export/{ticket}", include_in_schema=False)(fetching(tickets))
     user, _, password = settings.login.get_secret_value().partition(":")
+    # Gradio warns that pages are not rendered on the server, which we did not ask for.
+    warnings.filterwarnings("ignore", message="SSR mode is not supported with multi-page apps")
     gr.mount_gradio_app(
         app,
         build_app(assistant, settings, tickets),

@@ -6,14 +6,14 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from html import escape
-from typing import Literal
+from typing import Any, Literal
 
 import gradio as gr
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.conversations import Feedback
 from core.errors import ConsiliumError, InputError
-from core.types import Turn
+from core.types import SearchScope, Turn
 from ui import render
 from ui.bundle import write_bundle
 from ui.export.content import Content, Format, content_of
@@ -21,6 +21,7 @@ from ui.export.tickets import Tickets
 from ui.handlers import Changes, Handlers
 from ui.languages import words_of
 from ui.layout import Parts
+from ui.scope import ScopeParts, scope_of, shown_scope
 from ui.seam import PageAssistant
 from ui.session import owner_of
 
@@ -53,14 +54,16 @@ class DeskParts:
 
     action: gr.Textbox
     pending: gr.State
+    scope: ScopeParts
     download: gr.HTML
 
 
-def lay_out_desk() -> DeskParts:
-    """Make the hidden parts, inside an open `gr.Blocks`."""
+def lay_out_desk(scope: ScopeParts) -> DeskParts:
+    """Make the hidden parts, inside an open `gr.Blocks`; the controls of the search are laid out already."""
     return DeskParts(
         action=gr.Textbox(elem_id="desk-action", label="Action", show_label=False, container=False, elem_classes="off"),
         pending=gr.State(""),
+        scope=scope,
         download=gr.HTML("", js_on_load=None, elem_id="download", elem_classes="off"),
     )
 
@@ -86,6 +89,26 @@ class Desk:
         found = [(row.id, row.title, hits[row.id] or f"{row.updated:%Y-%m-%d %H:%M}") for row in rows if row.id in hits]
         nothing = '<p class="quiet">No conversation has these words.</p>'
         return {self._parts.conversations: render.conversations_html(found, current) if found else nothing}
+
+    def show_scope(self, token: object, current: str, request: gr.Request) -> Changes:
+        """The limits of the open conversation's literature search."""
+        library = self._assistant.library
+        names = [c.name for c in library.collections() if c.kind == "literature"] if library is not None else []
+        owner = owner_of(token, request.username)
+        scope = self._assistant.search_scope(owner, current) if current else SearchScope()
+        return shown_scope(self._mine.scope, scope, names)
+
+    def limit(self, token: object, current: str, request: gr.Request, *values: Any) -> Changes:
+        """A limit was set: it holds in this conversation, whatever the model asks."""
+        owner = owner_of(token, request.username)
+        try:
+            scope = scope_of(*values)
+            conversation = current or self._assistant.new_conversation(owner)
+            self._assistant.limit_search(owner, conversation, scope)
+        except ConsiliumError as error:
+            return self._page.say(str(error), "error")
+        told = self._page.say(f"Literature is searched within: {scope.told}" if scope.told else "")
+        return {self._parts.current: conversation, **told}
 
     def act(self, raw: str, token: object, current: str, request: gr.Request) -> Changes:
         """A click on a tool, as the page's script told it."""

@@ -9,6 +9,7 @@ import gradio as gr
 from ui import render, viewer
 from ui.languages import switch_html
 from ui.rooms import TOOLS, rooms_html
+from ui.scope import ScopeParts, lay_out_scope
 
 SAFETY = (
     '<p class="safety">A research tool beside a clinician, not a medical device. '
@@ -38,6 +39,7 @@ class Parts:
     folder: gr.UploadButton
     problems: gr.HTML
     attached: gr.HTML
+    scope: ScopeParts
     model: gr.HTML
     history: gr.HTML
     live: gr.HTML
@@ -64,7 +66,7 @@ class Parts:
 
     def outputs(self) -> list[gr.components.Component | gr.Tabs | gr.Group]:
         """Every part, as the outputs of a handler that changes some of them."""
-        return [getattr(self, item.name) for item in fields(self)]
+        return [getattr(self, item.name) for item in fields(self) if item.name != "scope"]
 
 
 def _html(value: str = "", name: str | None = None) -> gr.HTML:
@@ -99,6 +101,8 @@ def _left(parts: dict[str, object]) -> None:
         parts["folder"] = gr.UploadButton("Attach a folder", file_count="directory", size="sm", interactive=False)
         parts["problems"] = _html()
         parts["attached"] = _html(render.attachments_html(()))
+        with gr.Accordion("Literature search", open=False, elem_id="scope"):
+            parts["scope"] = lay_out_scope(without_retracted=False)
         gr.HTML("<h2>Model</h2>", js_on_load=None)
         parts["model"] = _html()
         gr.HTML(switch_html(), js_on_load=None)

@@ -28,7 +28,7 @@ def _collection_html(item: Collection, current: str) -> str:
     here = ' aria-current="true"' if f"{item.kind}:{item.name}" == current else ""
     unit = "documents" if item.kind == "literature" else "images"
     passages = f" · {item.passages} <span>passages</span>" if item.passages else ""
-    told = f"{item.entries} <span>{unit}</span>{passages} · {item.megabytes:g} MB"
+    told = f"{item.entries} <span>{unit}</span>{passages} · {_size(item.megabytes)}"
     marks = '<span class="flag">ships with Consilium</span>' if not item.own else ""
     marks += '<span class="flag">searched by default</span>' if item.always and item.kind == "literature" else ""
     fault = f'<span class="warn">{text(item.fault)}</span>' if item.fault else ""
@@ -37,6 +37,10 @@ def _collection_html(item: Collection, current: str) -> str:
         f'<span class="name" data-content>{text(item.name)}</span><span class="quiet">{told}</span>'
         f"{marks}{fault}</button></li>"
     )
+
+
+def _size(megabytes: float) -> str:
+    return f'<span class="figure">{megabytes:g} MB</span>' if megabytes >= 0.1 else '<span class="figure">&lt; 0.1 MB</span>'
 
 
 def about_html(item: Collection) -> str:

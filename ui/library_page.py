@@ -62,8 +62,9 @@ class LibraryParts:
     listing: gr.HTML
 
     def outputs(self) -> list[gr.components.Component]:
-        """Every part, as the outputs of a handler that changes some of them."""
-        return [getattr(self, item.name) for item in fields(self)]
+        """The parts that handlers change; what only a person sets is not among them."""
+        kept = ("action", "kind", "make", "query", "search", "filter")
+        return [getattr(self, item.name) for item in fields(self) if item.name not in kept]
 
 
 def _html(value: str = "", name: str | None = None) -> gr.HTML:

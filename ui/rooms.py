@@ -6,7 +6,7 @@ from typing import Literal
 
 Room = Literal["chat", "library", "settings"]
 _ROOMS: tuple[tuple[Room, str, str], ...] = (
-    ("chat", "./", "Conversations"),
+    ("chat", "./", "Chat"),
     ("library", "library", "Library"),
     ("settings", "settings", "Settings"),
 )
