@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import secrets
 from pathlib import Path
 
-_KEY_BYTES = 32
+from core.keyfile import kept_key
+
 _LENGTH = 24
 
 
@@ -21,16 +20,7 @@ class Pseudonyms:
     @classmethod
     def kept_in(cls, home: Path) -> Pseudonyms:
         """With the key of a home folder, made at the first use and readable by its owner only."""
-        path = home / "pseudonym.key"
-        home.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(path.read_bytes())
-        with os.fdopen(handle, "wb") as file:
-            key = secrets.token_bytes(_KEY_BYTES)
-            file.write(key)
-        return cls(key)
+        return cls(kept_key(home / "pseudonym.key"))
 
     def of(self, identifier: str) -> str:
         """24 hexadecimal digits; nothing for an identifier that is blank. Case and outer spaces do not matter."""

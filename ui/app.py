@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 
 from agent.assistant import Assistant
 from core.audit import AuditLog
+from core.keyfile import kept_key
 from core.settings import Settings
 from ui import languages
 from ui.access import Login
@@ -24,11 +25,14 @@ from ui.conversations import Desk, DeskParts, lay_out_desk
 from ui.export.fetching import fetching
 from ui.export.tickets import Tickets
 from ui.handlers import Handlers
+from ui.jobs import Jobs
 from ui.layout import Parts, lay_out
 from ui.library_page import join_library
 from ui.seam import PageAssistant
 from ui.security import Guard
 from ui.settings_page import join_settings
+from ui.viewer.keys import Keys
+from ui.viewer.routes import viewer_app
 
 _HERE = Path(__file__).parent
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
@@ -40,12 +44,14 @@ _KEEP_S = 75  # longer than programs keep an idle connection: one closed as it i
 _HEADER_BYTES = 64 * 1024
 
 
-def build_app(assistant: PageAssistant, settings: Settings, tickets: Tickets | None = None) -> gr.Blocks:
+def build_app(
+    assistant: PageAssistant, settings: Settings, keys: Keys, jobs: Jobs, tickets: Tickets | None = None
+) -> gr.Blocks:
     """The page over an assistant. Uploads that were left behind are removed after a day; exports go through `tickets`."""
     with gr.Blocks(title="Consilium", fill_width=True, analytics_enabled=False, delete_cache=(_HOUR, 24 * _HOUR)) as app:
         parts = lay_out()
         mine = lay_out_desk(parts.scope)
-        on = Handlers(assistant, parts)
+        on = Handlers(assistant, parts, keys, jobs)
         _join(app, parts, on)
         _join_desk(parts, mine, on, Desk(assistant, parts, mine, on, tickets or Tickets(settings.home / "exports")))
     if assistant.library is not None:
@@ -69,7 +75,11 @@ def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
     ) -> Dependency:
         return trigger(handler, inputs, everything, show_progress="hidden", trigger_mode=mode, api_visibility="private")
 
-    wire(app.load, on.load, [parts.token])
+    def followed(opened: Dependency) -> None:
+        """When a conversation was opened: take up what is being answered in it."""
+        opened.then(on.follow, [*who, parts.questions], everything, show_progress="hidden", api_visibility="private")
+
+    followed(wire(app.load, on.load, [parts.token]))
     wire(parts.new.click, on.new, [parts.token])
     wire(parts.delete.click, on.ask_delete, [])
     wire(parts.keep.click, on.keep, [])
@@ -81,14 +91,7 @@ def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
     asked = [parts.question, *who, parts.questions]
     wire(parts.question.submit, on.ask, asked, mode="multiple")
     wire(parts.send.click, on.ask, asked, mode="multiple")
-    wire(parts.action.change, on.act, [parts.action, *who], mode="multiple")
-    wire(parts.image.input, on.pick, [*who, parts.image])
-    view = [*who, parts.image, parts.plane, parts.index, parts.window, parts.overlay_on, parts.overlay, parts.opacity]
-    wire(parts.plane.input, on.turn_plane, [*who, parts.image, parts.plane]).then(
-        on.draw, view, everything, show_progress="hidden", api_visibility="private"
-    )
-    for control in (parts.index, parts.window, parts.overlay_on, parts.overlay, parts.opacity):
-        wire(control.input, on.draw, view, mode="always_last")
+    followed(wire(parts.action.change, on.act, [parts.action, *who], mode="multiple"))
 
 
 def _join_desk(parts: Parts, mine: DeskParts, page: Handlers, desk: Desk) -> None:
@@ -135,31 +138,26 @@ def launch(assistant: Assistant, settings: Settings) -> None:
     )
 
 
-def _scripts() -> tuple[str, ...]:
-    return (
-        languages.script(),
-        *((_HERE / name).read_text(encoding="utf-8") for name in ("page.js", "desk.js", "timeline.js")),
-    )
-
-
 def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> None:
     """Put the page under a service; its paths are all that the service has not taken."""
     tickets = Tickets(settings.home / "exports")
     app.get("/export/{ticket}", include_in_schema=False)(fetching(tickets))
+    keys, jobs = Keys(kept_key(settings.home / "session.key")), Jobs()
+    app.mount("/desk", viewer_app(assistant, keys, jobs))
     user, _, password = settings.login.get_secret_value().partition(":")
     # Gradio warns that pages are not rendered on the server, which we did not ask for.
     warnings.filterwarnings("ignore", message="SSR mode is not supported with multi-page apps")
     gr.mount_gradio_app(
         app,
-        build_app(assistant, settings, tickets),
+        build_app(assistant, settings, keys, jobs, tickets),
         path="/",
         server_name=settings.host,
         server_port=settings.port,
         auth=Login(user, password, audit=_noted(settings)) if user else None,
         app_kwargs={"middleware": [Middleware(Guard)]},
         max_file_size=f"{settings.max_file_mb}mb",
-        css_paths=[_HERE / "style.css", _HERE / "desk.css"],
-        head="".join(f"<script>{code}</script>" for code in _scripts()),
+        css_paths=[_HERE / "style.css", _HERE / "desk.css", _HERE / "viewer" / "static" / "viewer.css"],
+        head=_head(),
         theme=gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=list(_FONTS), font_mono=list(_MONO)),
         show_error=False,
         footer_links=[],
@@ -169,3 +167,10 @@ def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> No
         pwa=False,
         mcp_server=False,
     )
+
+
+def _head() -> str:
+    """The page's own scripts, that of its language first, and the viewer's as modules that the browser keeps."""
+    own = [(_HERE / name).read_text(encoding="utf-8") for name in ("page.js", "desk.js", "timeline.js")]
+    inline = "".join(f"<script>{code}</script>" for code in (languages.script(), *own))
+    return f'{inline}<script type="module" src="/desk/static/desk.js"></script>'

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import gradio as gr
 
-from ui import render, viewer
+from ui import render
 from ui.languages import switch_html
 from ui.rooms import TOOLS, rooms_html
 from ui.scope import ScopeParts, lay_out_scope
@@ -15,7 +15,6 @@ SAFETY = (
     '<p class="safety">A research tool beside a clinician, not a medical device. '
     "It never gives a dose or a diagnosis of its own.</p>"
 )
-TABS = ("sources", "images", "record", "steps")
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Parts:
 
     token: gr.BrowserState
     current: gr.State
-    shown: gr.State
+    shown: gr.HTML
     questions: gr.State
     action: gr.Textbox
     new: gr.Button
@@ -48,23 +47,11 @@ class Parts:
     question: gr.Textbox
     send: gr.Button
     stop: gr.Button
-    tabs: gr.Tabs
-    sources: gr.HTML
-    image: gr.Dropdown
-    plane: gr.Radio
-    index: gr.Slider
-    window: gr.Dropdown
-    overlay_on: gr.Checkbox
-    overlay: gr.Dropdown
-    opacity: gr.Slider
-    picture: gr.HTML
-    finding: gr.HTML
     risk: gr.HTML
     timeline: gr.HTML
     record: gr.HTML
-    steps: gr.HTML
 
-    def outputs(self) -> list[gr.components.Component | gr.Tabs | gr.Group]:
+    def outputs(self) -> list[gr.components.Component | gr.Group]:
         """Every part, as the outputs of a handler that changes some of them."""
         return [getattr(self, item.name) for item in fields(self) if item.name != "scope"]
 
@@ -133,27 +120,19 @@ def _centre(parts: dict[str, object]) -> None:
 
 
 def _right(parts: dict[str, object]) -> None:
-    with gr.Column(scale=4, min_width=320, elem_id="panel"), gr.Tabs(selected="sources") as parts["tabs"]:
-        with gr.Tab("Sources", id="sources"):
-            parts["sources"] = _html()
-        with gr.Tab("Images", id="images"):
-            parts["picture"] = _html(viewer.NO_IMAGE, "picture")
-            parts["index"] = gr.Slider(0, 1, 0, step=1, label="Slice", buttons=[], visible=False)
-            parts["finding"] = _html()
-            parts["image"] = gr.Dropdown([], label="Image", interactive=True)
-            with gr.Row():
-                parts["plane"] = gr.Radio(list(viewer.PLANES), value="sagittal", label="Plane", min_width=220)
-                parts["window"] = gr.Dropdown(list(viewer.WINDOWS), value="full", label="Window", min_width=110)
-            with gr.Row():
-                parts["overlay_on"] = gr.Checkbox(True, label="Show overlay", min_width=110)
-                parts["overlay"] = gr.Dropdown([], label="Overlay", min_width=110, interactive=True)
-                parts["opacity"] = gr.Slider(0, 1, 0.4, step=0.05, label="Opacity", min_width=130, buttons=[])
-        with gr.Tab("Record", id="record"):
-            parts["risk"] = _html("", "risk")
-            parts["timeline"] = _html("", "timeline")
-            parts["record"] = _html()
-        with gr.Tab("Steps", id="steps"):
-            parts["steps"] = _html()
+    """The panel. The page's script fills what has an empty host here, from `ui/viewer/routes.py`; the rest is Gradio's."""
+    with gr.Column(scale=4, min_width=320, elem_id="panel"):
+        parts["shown"] = _html("", "shown")
+        gr.HTML('<section id="strip" aria-label="What the sentence stands on"></section>', js_on_load=None)
+        with gr.Tabs(selected="sources", elem_id="tabs"):
+            for name in ("sources", "images", "record", "steps"):
+                with gr.Tab(name.capitalize(), id=name, elem_id=f"tab-{name}", render_children=True):
+                    if name == "record":
+                        parts["risk"] = _html("", "risk")
+                        parts["timeline"] = _html("", "timeline")
+                        parts["record"] = _html("", "record")
+                    else:
+                        gr.HTML(f'<div id="{name}"></div>', js_on_load=None)
 
 
 def lay_out() -> Parts:
@@ -162,7 +141,6 @@ def lay_out() -> Parts:
         # The token is the browser's secret; the server hashes it, so the encryption at rest adds nothing here.
         "token": gr.BrowserState(None, storage_key="consilium-browser", secret="consilium"),  # noqa: S106
         "current": gr.State(""),
-        "shown": gr.State(""),
         "questions": gr.State(()),
         "action": gr.Textbox(elem_id="action", label="Action", show_label=False, container=False, elem_classes="off"),
     }

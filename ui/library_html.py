@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 
@@ -41,6 +42,11 @@ def _collection_html(item: Collection, current: str) -> str:
 
 def _size(megabytes: float) -> str:
     return f'<span class="figure">{megabytes:g} MB</span>' if megabytes >= 0.1 else '<span class="figure">&lt; 0.1 MB</span>'
+
+
+def _picture(png: bytes) -> str:
+    """A thumbnail as an address that needs no request."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
 def about_html(item: Collection) -> str:
@@ -93,11 +99,9 @@ def _document_row(item: Collection, entry: Entry) -> str:
 
 
 def _film(item: Collection, entry: Entry) -> str:
-    from ui.viewer import data_uri
-
     told = " · ".join(text(part) for part in (entry.venue, entry.design) if part)
     return (
-        f'<li><figure><img src="{data_uri(entry.thumbnail, "image/png")}" alt="{text(entry.title)}" loading="lazy">'
+        f'<li><figure><img src="{_picture(entry.thumbnail)}" alt="{text(entry.title)}" loading="lazy">'
         f"<figcaption data-content>{text(entry.title)}<br>{told} {_flags(entry)}</figcaption></figure>"
         f"{_remove(item, entry)}</li>"
     )
@@ -146,12 +150,10 @@ def added_html(done: Added) -> str:
 
 def neighbours_html(found: NeighbourOutcome) -> str:
     """Pictures that look alike, nearest first."""
-    from ui.viewer import data_uri
-
     if not found.neighbours:
         return f'<p class="notice warning"><span>Nothing found.</span> <span data-content>{text(found.searched)}</span></p>'
     films = "".join(
-        f'<li><figure><img src="{data_uri(item.thumbnail, "image/png")}" alt="{text(item.key)}"><figcaption data-content>'
+        f'<li><figure><img src="{_picture(item.thumbnail)}" alt="{text(item.key)}"><figcaption data-content>'
         f'{text(item.label or item.key)} <span class="figure">{item.similarity:.3f}</span></figcaption></figure></li>'
         for item in found.neighbours
     )

@@ -161,14 +161,17 @@ def _event_row(event: RecordEvent, selected: bool) -> str:
 
 
 def _selected_event(events: Sequence[RecordEvent], selected: str) -> str:
-    for event in events:
-        if event.id == selected:
-            code = " ".join(filter(None, (event.system, event.code)))
-            return (
-                f'<div class="card selected"><p>{text(event.statement)}</p>'
-                f'<div class="quiet">{text(code)}<br>Source: {text(event.source)}</div></div>'
-            )
-    return ""
+    return next((event_card(event) for event in events if event.id == selected), "")
+
+
+def event_card(event: RecordEvent) -> str:
+    """An entry of the record: its statement, when, its code, and where in the record it stands."""
+    code = " ".join(filter(None, (event.system, event.code)))
+    when = event.time.strftime("%Y-%m-%d %H:%M") if event.time else "no date"
+    return (
+        f'<div class="card selected" data-shown-event="{text(event.source)}"><p>{text(event.statement)}</p>'
+        f'<div class="quiet">{text(when)}<br>{text(code)}<br>Source: {text(event.source)}</div></div>'
+    )
 
 
 def steps_html(turn: Turn | None) -> str:
@@ -183,7 +186,8 @@ def _call_html(call: CallRecord) -> str:
     arguments = text(json.dumps(call.arguments, indent=2, ensure_ascii=False))
     warnings = "".join(f'<div class="warn">{text(line)}</div>' for line in call.warnings)
     return (
-        f'<article class="card call {text(call.status)}"><header><h3>{text(tool_words(call.name))}</h3>'
+        f'<article class="card call {text(call.status)}" id="step-{text(call.id)}">'
+        f"<header><h3>{text(tool_words(call.name))}</h3>"
         f'<span class="flag">{text(call.status)}</span><span class="quiet">{call.seconds:.1f} s</span></header>'
         f'<p>{text(call.summary)}</p>{warnings}<pre tabindex="0">{text(call.name)} {arguments}</pre></article>'
     )

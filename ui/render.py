@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -25,6 +26,9 @@ _TOOL_WORDS = {
     "find_similar_patients": "Looking for similar stays",
 }
 _OPEN_LIMITS = 2
+_TELLING = 0.08
+_TELLING_S = 2.0
+"""A step this far and this long says how long the rest will take."""
 _KIND_WORDS = {"radiograph": "X-ray", "cine": "image series", "image": "picture"}
 
 
@@ -36,6 +40,14 @@ class Step:
     fraction: float | None = None
     message: str = ""
     call: CallRecord | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    def left_s(self) -> float | None:
+        """Seconds left, if the rest takes as long as what is done took; None while too little is done to tell."""
+        spent = time.monotonic() - self.began
+        if self.fraction is None or not _TELLING <= self.fraction < 1 or spent < _TELLING_S:
+            return None
+        return spent * (1 - self.fraction) / self.fraction
 
 
 @dataclass
@@ -84,8 +96,11 @@ def chip(turn: str, evidence: str) -> str:
     )
 
 
-def sentence_html(sentence: Sentence, turn: str, known: frozenset[str]) -> str:
-    """A sentence with its citations as buttons; one that did not pass its check is marked and says why."""
+def sentence_html(sentence: Sentence, turn: str, known: frozenset[str], place: int) -> str:
+    """A sentence with its citations as buttons; clicked as a whole it opens what it stands on.
+
+    One that did not pass its check is marked and says why; one without a citation can be reached by key itself.
+    """
     placed: set[str] = set()
 
     def cite(match: re.Match[str]) -> str:
@@ -97,14 +112,15 @@ def sentence_html(sentence: Sentence, turn: str, known: frozenset[str]) -> str:
 
     body = _MARKER.sub(cite, text(sentence.text))
     body += "".join(chip(turn, name) for name in sentence.evidence if name in known and name not in placed)
+    cited = any(name in known for name in sentence.evidence) or bool(placed)
     words = _DOUBTFUL.get(sentence.verdict)
-    if words is None:
-        return f'<span class="sentence">{body}</span>'
-    why = text(sentence.why or f"The check found this sentence {words}.")
-    return (
-        f'<span class="sentence doubtful {text(sentence.verdict)}" title="{why}" tabindex="0">{body}'
-        f'<span class="verdict">{words}<span class="why">: {why}</span></span></span>'
-    )
+    kind = "sentence" if words is None else f"sentence doubtful {text(sentence.verdict)}"
+    reach = "" if cited else ' tabindex="0" role="button"'
+    mark = ""
+    if words is not None:
+        why = text(sentence.why or f"The check found this sentence {words}.")
+        mark = f'<span class="verdict">{words}<span class="why">: {why}</span></span>'
+    return f'<span class="{kind}" data-sentence="{text(turn)}:{place}"{reach}>{body}{mark}</span>'
 
 
 def table_html(table: Table, turn: Turn) -> str:
@@ -126,22 +142,49 @@ def _row_html(cells: Sequence[str], evidence: Sequence[int], turn: Turn) -> str:
     return f'<tr class="link" tabindex="0" data-evidence="{target}" title="Show the evidence">{body}</tr>'
 
 
-def step_html(step: Step) -> str:
-    """One line for a tool call: running with words and percent, or ended with its seconds."""
+def step_html(step: Step, turn: str = "") -> str:
+    """One line for a tool call: running with percent and time left, or ended with its seconds and, in a turn, a link."""
     name = text(tool_words(step.tool))
     if step.call is not None:
         status = step.call.status
         words = f"{_STATUS[status]}, {step.call.seconds:.1f} s"
         detail = f'<span class="detail">{text(step.call.summary)}</span>' if status != "done" else ""
         mark = "✓" if status == "done" else "!"
+        if turn:
+            target = f"{text(turn)}:{text(step.call.id)}"
+            name = f'<button type="button" class="plainlink" data-step="{target}">{name}</button>'
         return (
             f'<li class="step {status}"><span class="mark" aria-hidden="true">{mark}</span>{name}'
             f' <span class="words">{words}</span>{detail}</li>'
         )
     percent = "" if step.fraction is None else f" {round(100 * min(max(step.fraction, 0.0), 1.0))} %"
+    bar = "" if step.fraction is None else _bar(step.fraction, name)
+    left = step.left_s()
+    time_left = "" if left is None else f", {_about(left)} left"
     return (
         f'<li class="step running"><span class="mark spin" aria-hidden="true"></span>{name}'
-        f' <span class="words">{text(step.message)}{"…" if step.message else ""}{percent}</span></li>'
+        f' <span class="words">{text(step.message)}{"…" if step.message else ""}{percent}{time_left}</span>{bar}</li>'
+    )
+
+
+def _bar(fraction: float, name: str) -> str:
+    value = round(100 * min(max(fraction, 0.0), 1.0))
+    return f'<progress max="100" value="{value}" aria-label="{name}"></progress>'
+
+
+def _about(seconds: float) -> str:
+    """A guess in round words: nobody should count on its seconds."""
+    if seconds < 5:
+        return "a few seconds"
+    return f"about {5 * round(seconds / 5)} s" if seconds < 90 else f"about {round(seconds / 60)} min"
+
+
+def shown_html(conversation: str, key: str, turns: Sequence[Turn], files: int) -> str:
+    """What the page's script reads: the conversation shown, the key to fetch its evidence with, and how far it has come."""
+    state = f"{len(turns)}.{files}"
+    return (
+        f'<div data-shown="{text(conversation)}" data-key="{text(key)}" data-state="{state}" '
+        f'data-turn="{text(turns[-1].id if turns else "")}"></div>'
     )
 
 
@@ -183,8 +226,8 @@ def problems_html(words: Sequence[str]) -> str:
 
 
 def turn_html(turn: Turn, pictures: Mapping[str, str], opinion: str = "") -> str:
-    """A finished turn. `pictures` maps handles of figures to data URIs; `opinion` is what was said of the answer."""
-    steps = "".join(step_html(Step(call.name, call=call)) for call in turn.calls)
+    """A finished turn. `pictures` maps handles of figures to addresses; `opinion` is what was said of the answer."""
+    steps = "".join(step_html(Step(call.name, call=call), turn.id) for call in turn.calls)
     shown = f'<ul class="steps">{steps}</ul>' if steps else ""
     parts = [shown]
     if turn.error:
@@ -199,7 +242,7 @@ def turn_html(turn: Turn, pictures: Mapping[str, str], opinion: str = "") -> str
 
 def _answer_html(answer: Answer, turn: Turn, pictures: Mapping[str, str]) -> str:
     known = frozenset(evidence.id for evidence in turn.evidence)
-    sentences = " ".join(sentence_html(sentence, turn.id, known) for sentence in answer.sentences)
+    sentences = " ".join(sentence_html(item, turn.id, known, n) for n, item in enumerate(answer.sentences))
     parts = [f'<p class="answer">{sentences}</p>'] if sentences else []
     if answer.abstained:
         parts.append(notice_html("" if answer.text else f"Not answered. {answer.why}", "warning"))
@@ -219,10 +262,14 @@ def _limits_html(limits: Sequence[str]) -> str:
 
 
 def figure_html(turn: Turn, handle: str, uri: str) -> str:
-    """A picture made in this turn, with its title."""
+    """A picture made in this turn, with its title; it opens in the viewer."""
     titles = {artifact.handle: artifact.title for artifact in turn.artifacts}
     title = text(titles.get(handle, handle))
-    return f'<figure><img src="{text(uri)}" alt="{title}"><figcaption>{title}</figcaption></figure>'
+    return (
+        f'<figure><button type="button" class="picture" data-image="{text(handle)}" aria-label="Look at {title}">'
+        f'<img src="{text(uri)}" alt="{title}" loading="lazy" decoding="async"></button>'
+        f"<figcaption>{title}</figcaption></figure>"
+    )
 
 
 def history_html(turns: Sequence[Turn], pictures: Mapping[str, str], opinions: Mapping[str, str] | None = None) -> str:

@@ -25,7 +25,7 @@ class ScopeParts:
     without_preprints: gr.Checkbox
     without_retracted: gr.Checkbox
 
-    def all(self) -> list[gr.components.Component]:
+    def all(self) -> list[gr.Dropdown | gr.Number | gr.Checkbox]:
         """As inputs of a handler."""
         return [
             self.corpora, self.year_from, self.year_to, self.designs, self.without_preprints, self.without_retracted,

@@ -2,7 +2,8 @@
 
 Cookies are HttpOnly and SameSite=Strict, and Secure unless the page is reached as this machine: off loopback it must be
 served over TLS, by `tls_certificate` and `tls_key` or by a proxy in front. A request that changes something and comes from
-another site is refused by its Origin or Sec-Fetch-Site (OWASP, Cross-Site Request Forgery Prevention).
+another site is refused by its Origin or Sec-Fetch-Site (OWASP, Cross-Site Request Forgery Prevention). A browser that opens
+the page gets a session cookie, to which the addresses of its images are bound (`ui/viewer/keys.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.requests import cookie_parser
+
 from core.settings import LOOPBACK_HOSTS
+from ui.viewer.keys import COOKIE, new_session, session_in
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 POLICY = "; ".join(
@@ -61,6 +65,7 @@ class Guard:
             return
         secure = needs_secure_cookies(asked.get(b"host", ""))
         over_tls = scope.get("scheme") == "https"
+        is_new = scope["method"] == "GET" and _is_page(scope) and not _session(asked.get(b"cookie", ""))
 
         async def completed(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -69,7 +74,9 @@ class Guard:
                     for name, value in message["headers"]
                     if name.lower() not in _OVERRULED
                 ]
-                extra = (_TRANSPORT,) if over_tls else ()
+                extra = [_TRANSPORT] if over_tls else []
+                if is_new:
+                    extra.append((b"set-cookie", _cookie(f"{COOKIE}={new_session()}; Path=/".encode(), secure)))
                 message = {**message, "headers": [*kept, *HEADERS, *extra]}
             await send(message)
 
@@ -88,6 +95,14 @@ def from_elsewhere(asked: dict[bytes, str]) -> bool:
 def needs_secure_cookies(host: str) -> bool:
     """Any name but this machine's."""
     return urlsplit(f"//{host}").hostname not in LOOPBACK_HOSTS
+
+
+def _is_page(scope: Any) -> bool:
+    return str(scope.get("path", "")).removeprefix(str(scope.get("root_path", ""))) == "/"
+
+
+def _session(header: str) -> str:
+    return session_in(cookie_parser(header)) if header else ""
 
 
 def _cookie(value: bytes, secure: bool) -> bytes:

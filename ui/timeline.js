@@ -70,7 +70,7 @@
       find.setAttribute("aria-label", "Filter the record");
       find.addEventListener("input", () => { this.words = find.value.toLowerCase(); this.draw(); });
       const zoom = html("div", { className: "zoom" }, button("−", "Zoom out", () => this.zoom(1.6)), button("+", "Zoom in", () => this.zoom(1 / 1.6)), button("↔", "Show all", () => { this.span = [...this.all]; this.draw(); }));
-      this.stage = html("div", { className: "stage", tabIndex: 0, dir: "ltr" });
+      this.stage = html("div", { className: "timeline-stage", tabIndex: 0, dir: "ltr" });
       this.stage.setAttribute("role", "group");
       this.stage.setAttribute("aria-label", "Entries in time. Arrow keys move, plus and minus zoom.");
       this.told = html("p", { className: "told" });

@@ -11,22 +11,23 @@ from ui import render
 
 def test_a_citation_becomes_a_button_that_names_its_evidence() -> None:
     html = render.sentence_html(
-        Sentence(text="So it is [1][2].", evidence=("1", "2"), verdict="supported"), "t", frozenset("12")
+        Sentence(text="So it is [1][2].", evidence=("1", "2"), verdict="supported"), "t", frozenset("12"), 0
     )
     assert re.findall(r'data-evidence="(\S+)"', html) == ["t:1", "t:2"]
     assert "[1]" not in html
 
 
 def test_evidence_without_a_marker_is_still_cited_and_an_unknown_number_stays_text() -> None:
-    html = render.sentence_html(Sentence(text="See [9].", evidence=("1",), verdict="supported"), "t", frozenset("1"))
+    html = render.sentence_html(Sentence(text="See [9].", evidence=("1",), verdict="supported"), "t", frozenset("1"), 0)
     assert "[9]" in html
     assert html.count("data-evidence") == 1
 
 
 def test_a_sentence_that_failed_its_check_looks_different_and_says_why() -> None:
-    html = render.sentence_html(Sentence(text="No.", verdict="contradicted", why="1.8 is <not> there"), "t", frozenset())
+    html = render.sentence_html(Sentence(text="No.", verdict="contradicted", why="1.8 is <not> there"), "t", frozenset(), 3)
     assert 'class="sentence doubtful contradicted"' in html
-    assert 'title="1.8 is &lt;not&gt; there"' in html
+    assert "1.8 is &lt;not&gt; there" in html
+    assert 'data-sentence="t:3" tabindex="0" role="button"' in html
 
 
 def test_hostile_text_stays_text_everywhere() -> None:

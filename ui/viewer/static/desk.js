@@ -1,0 +1,355 @@
+// The panel that follows the sentence: a click on a sentence, a citation, a row, a step or a figure shows what is behind
+// it. Evidence is fetched once a turn, so that a click shows it without asking anyone.
+import { make, say } from "./dom.js";
+import { FilmViewer } from "./film.js";
+import { VolumeViewer } from "./viewer.js";
+import { watchJobs } from "./jobs.js";
+import { showPage } from "./page.js";
+import { becomeNarrow, view } from "./narrow.js";
+
+const VERDICTS = {
+  supported: "Supported by what it cites", partly: "Partly supported", not_supported: "Not supported",
+  contradicted: "Contradicted by what it cites", no_evidence_needed: "States nothing that needs evidence",
+};
+const now = { conversation: "", key: "", state: "", turn: "" };
+const turns = new Map();
+const viewers = {};
+let scene = null;
+let shown = null; // {turn, evidence, sentence}
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const address = (...parts) => `/desk/${[now.key, ...parts.map(encodeURIComponent)].join("/")}`;
+
+async function fetched(...parts) {
+  const answer = await fetch(address(...parts), { credentials: "same-origin" });
+  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `HTTP ${answer.status}`);
+  return answer;
+}
+
+function evidenceOf(turn) {
+  if (!turns.has(turn)) {
+    const loading = fetched("evidence", turn).then((answer) => answer.json());
+    loading.catch(() => turns.delete(turn));
+    turns.set(turn, loading);
+  }
+  return turns.get(turn);
+}
+
+// A part of the page that Gradio keeps; what we put into it stays until we change it.
+function fill(host, turn, html) {
+  const element = $(host);
+  if (!element || element.dataset.turn === `${now.conversation}:${turn}`) return element;
+  element.dataset.turn = `${now.conversation}:${turn}`;
+  element.innerHTML = html; // made and escaped by ui/panel.py
+  return element;
+}
+
+function openTab(name) {
+  const tab = $(`#tab-${name}-button`) ?? [...document.querySelectorAll('#panel [role="tab"]')].find(
+    (button) => button.textContent.trim().toLowerCase() === name);
+  if (tab && tab.getAttribute("aria-selected") !== "true") tab.click();
+}
+
+// Every citation of the page in reading order, as arrow keys walk them.
+function walk() {
+  return [...document.querySelectorAll("#history .chip[data-evidence]")];
+}
+
+function split(value) {
+  const cut = value.lastIndexOf(":");
+  return [value.slice(0, cut), value.slice(cut + 1)];
+}
+
+async function showEvidence(turn, id, from, asked = true) {
+  const started = performance.now();
+  let data;
+  try {
+    data = await evidenceOf(turn);
+  } catch (error) {
+    return strip([make("p", { className: "notice error", role: "alert" }, error.message)]);
+  }
+  const item = data.evidence.find((each) => each.id === id);
+  if (!item) return strip([make("p", { className: "notice warning" }, say("That evidence is not in this conversation any more."))]);
+  const sentence = from?.closest?.("[data-sentence]");
+  const said = sentence ? data.sentences[Number(split(sentence.dataset.sentence)[1])] : data.sentences.find((each) => each.evidence.includes(id));
+  shown = { turn, id };
+  mark(turn, id, from);
+  strip(head(item, from), said && claim(said), detail(item));
+  openTab(item.tab);
+  fillAll(turn, data);
+  if (item.tab === "sources") select(`#sources #evidence-${CSS.escape(id)}`, item, turn);
+  if (item.tab === "images") await showFinding(item);
+  document.dispatchEvent(new CustomEvent("consilium:evidence", { detail: { turn, ...item } }));
+  if (item.tab === "record") markRow(id);
+  if (asked) view("panel");
+  performance.measure("consilium:evidence", { start: started });
+  return undefined;
+}
+
+function fillAll(turn, data) {
+  fill("#sources", turn, data.sources);
+  fill("#steps", turn, data.steps);
+  const found = fill("#findings", turn, data.findings);
+  if (found) for (const row of found.querySelectorAll("li")) row.classList.toggle("selected", Boolean(shown && $(`[data-evidence$=":${CSS.escape(shown.id)}"]`, row)));
+  viewers.volume?.setLosses(data.losses);
+}
+
+function mark(turn, id, from) {
+  for (const old of document.querySelectorAll(".chip.current, .sentence.current, tr.current")) {
+    old.classList.remove("current");
+    old.removeAttribute("aria-current");
+  }
+  const chip = from?.matches?.(".chip") ? from : walk().find((each) => each.dataset.evidence === `${turn}:${id}`);
+  const marked = [chip, (from ?? chip)?.closest?.("[data-sentence]"), from?.closest?.("tr")].filter(Boolean);
+  for (const each of marked) each.classList.add("current");
+  chip?.setAttribute("aria-current", "true");
+}
+
+function select(selector, item, turn) {
+  for (const old of document.querySelectorAll("#sources .card.selected")) old.classList.remove("selected");
+  const card = $(selector);
+  if (!card) return;
+  card.classList.add("selected");
+  if (item.page) showPage(card, (what) => address("page", turn, item.id, what));
+  ($("mark", card) ?? card).scrollIntoView({ block: "nearest" });
+  if (card.offsetHeight < 500) card.scrollIntoView({ block: "nearest" });
+}
+
+function markRow(id) {
+  for (const row of document.querySelectorAll("#record tr.selected")) row.classList.remove("selected");
+  const row = $(`#record #evidence-${CSS.escape(id)}`);
+  row?.classList.add("selected");
+  row?.scrollIntoView({ block: "nearest" });
+}
+
+function strip(...parts) {
+  const host = $("#strip");
+  if (host) host.replaceChildren(...parts.flat().filter(Boolean));
+}
+
+function head(item, from) {
+  const all = walk();
+  const chip = from?.matches?.(".chip") ? from : $(".chip.current");
+  const place = chip ? all.indexOf(chip) : -1;
+  const step = (by, words, sign) => make("button", { type: "button", className: "step-button", "aria-label": say(words),
+    disabled: !all[place + by], on: { click: () => walkBy(by) } }, sign);
+  return make("div", { className: "strip-head" },
+    make("span", { className: "number" }, item.id), make("strong", { className: "strip-label" }, item.label),
+    place >= 0 ? make("span", { className: "walk", role: "group", "aria-label": say("Citations") },
+      step(-1, "Previous citation", "‹"), make("span", { className: "quiet" }, `${place + 1} / ${all.length}`), step(1, "Next citation", "›")) : null);
+}
+
+function claim(said) {
+  const doubtful = !["supported", "no_evidence_needed"].includes(said.verdict);
+  return make("div", { className: `claim ${said.verdict}` },
+    make("p", { className: "claim-text" }, said.text),
+    make("p", { className: `verdict-line ${doubtful ? "bad" : "good"}` }, say(VERDICTS[said.verdict] ?? said.verdict),
+      said.why ? make("span", { className: "why" }, `: ${said.why}`) : null));
+}
+
+// What has its own place in a tab is not said twice; the rest stands under the sentence.
+function detail(item) {
+  if (item.tab === "sources") return null;
+  const host = make("div", { className: "detail" });
+  host.innerHTML = item.html; // made and escaped by ui/panel.py
+  return host;
+}
+
+function walkBy(by) {
+  const all = walk(), next = all[all.indexOf($(".chip.current")) + by];
+  if (!next) return;
+  const inPanel = $("#strip")?.contains(document.activeElement);
+  const label = document.activeElement?.getAttribute("aria-label");
+  if (!inPanel) next.focus({ preventScroll: true });
+  next.scrollIntoView({ block: "nearest" });
+  const [turn, id] = split(next.dataset.evidence);
+  showEvidence(turn, id, next, false).then(() => {
+    if (inPanel) ([...document.querySelectorAll("#strip button")].find((each) => each.getAttribute("aria-label") === label && !each.disabled)
+      ?? $("#strip button:not(:disabled)"))?.focus();
+  });
+}
+
+async function showSentence(element) {
+  const chip = $(".chip[data-evidence]", element);
+  if (chip) return showEvidence(...split(chip.dataset.evidence), chip);
+  const [turn, place] = split(element.dataset.sentence);
+  const data = await evidenceOf(turn);
+  const said = data.sentences[Number(place)];
+  mark(turn, "", element);
+  fillAll(turn, data);
+  const plain = said.verdict === "no_evidence_needed";
+  strip(make("div", { className: "strip-head" }, make("strong", { className: "strip-label" }, say(plain ? "No evidence needed" : "Nothing stands behind this sentence"))),
+    claim(said), plain ? null : make("p", { className: "quiet" }, say("It cites nothing that was found in this turn. Do not rely on it.")));
+  return view("panel");
+}
+
+async function showStep(turn, call) {
+  const data = await evidenceOf(turn);
+  fillAll(turn, data);
+  openTab("steps");
+  for (const old of document.querySelectorAll("#steps .selected")) old.classList.remove("selected");
+  const card = $(`#steps #step-${CSS.escape(call)}`);
+  card?.classList.add("selected");
+  card?.scrollIntoView({ block: "nearest" });
+  strip(make("div", { className: "strip-head" }, make("strong", { className: "strip-label" }, say("A step of this answer"))));
+  view("panel");
+}
+
+// ---- images
+
+function images() {
+  const host = $("#images");
+  if (!host || viewers.host === host) return host;
+  viewers.host = host;
+  viewers.volume = new VolumeViewer({
+    voxels: loadVoxels,
+    sliceAddress: (handle, look) => `${address("slice", handle)}?${new URLSearchParams(Object.entries(look).filter(([, value]) => value !== ""))}`,
+    imageOf: (handle) => scene.images.find((image) => image.handle === handle),
+  });
+  viewers.film = new FilmViewer();
+  viewers.choice = make("select", { id: "view-image", on: { change: () => look(viewers.choice.value) } });
+  viewers.body = make("div", {});
+  host.replaceChildren(make("label", { className: "control wide" }, make("span", {}, say("Image")), viewers.choice), viewers.body,
+    make("div", { id: "findings" }));
+  window.consiliumViewer = viewers;
+  return host;
+}
+
+async function loadVoxels(handle, told) {
+  const answer = await fetched("voxels", handle);
+  const length = Number(answer.headers.get("content-length")) || 0;
+  if (!length || !answer.body) return answer.arrayBuffer();
+  const bytes = new Uint8Array(length), reader = answer.body.getReader();
+  let at = 0, last = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return bytes.buffer;
+    bytes.set(value, at);
+    at += value.length;
+    if (at - last > length / 20) told(at / length);
+    if (at - last > length / 20) last = at;
+  }
+}
+
+async function loadScene(first = true) {
+  scene = await (await fetched("scene")).json();
+  const host = images();
+  if (!host) return;
+  host.classList.toggle("empty", !scene.images.length);
+  const options = scene.images.map((image) => make("option", { value: image.handle }, `${image.handle}: ${image.title}`));
+  const before = viewers.choice.value;
+  viewers.choice.replaceChildren(...options);
+  viewers.choice.disabled = !options.length;
+  if (!options.length) {
+    viewers.body.replaceChildren(make("p", { className: "quiet" }, say("No image. Attach a scan or an X-ray, or load the sample case, to look at it here.")));
+    return;
+  }
+  if (scene.images.some((image) => image.handle === before)) viewers.choice.value = before;
+  if (first) await look(viewers.choice.value);
+}
+
+async function look(handle, where = {}) {
+  const image = scene?.images.find((each) => each.handle === handle);
+  if (!image || !images()) return;
+  viewers.choice.value = handle;
+  const viewer = image.flat ? viewers.film : viewers.volume;
+  if (viewers.body.firstChild !== viewer.root) viewers.body.replaceChildren(viewer.root);
+  try {
+    if (image.flat) await viewer.show(image, address("file", handle));
+    else await viewer.show(image, scene.windows, where);
+  } catch (error) {
+    viewers.body.replaceChildren(make("p", { className: "notice error", role: "alert" }, `${handle}: ${error.message}`));
+  }
+}
+
+async function showFinding(item) {
+  if (!scene || !scene.images.some((image) => image.handle === item.location.artifact)) await loadScene(false);
+  const { artifact, plane, index, overlay } = item.location;
+  await look(artifact, { plane, index, where: item.where, ...(overlay ? { overlay } : {}) });
+}
+
+// ---- what Gradio shows now
+
+async function changed() {
+  const mark = $("#shown [data-shown]");
+  if (!mark) return;
+  const { shown: conversation, key, state, turn } = mark.dataset;
+  const other = conversation !== now.conversation;
+  if (!other && state === now.state && key === now.key) return;
+  const files = state.split(".")[1] !== now.state.split(".")[1];
+  if (other) turns.clear();
+  else turns.delete(turn); // a turn that was running has ended
+  Object.assign(now, { conversation, key, state, turn });
+  if (other) {
+    scene = null;
+    viewers.volume?.volumes.clear();
+    if (viewers.volume) viewers.volume.image = null;
+    if (viewers.film) viewers.film.image = null;
+    strip();
+  }
+  if (!conversation || !key) {
+    for (const host of ["#sources", "#steps"]) if ($(host)) { $(host).dataset.turn = ""; $(host).replaceChildren(empty(host)); }
+    const host = images();
+    if (host) viewers.body.replaceChildren(make("p", { className: "quiet" }, say("No image. Attach a scan or an X-ray, or load the sample case, to look at it here.")));
+    if (host) viewers.choice.replaceChildren();
+    if (conversation && !key) strip(make("p", { className: "notice warning" }, say("This browser keeps no cookies for this page, so evidence cannot be shown.")));
+    return;
+  }
+  watchJobs(() => address("jobs"), () => now.conversation);
+  const data = turn ? await evidenceOf(turn).catch(() => null) : null;
+  if (now.turn !== turn || now.conversation !== conversation) return;
+  const first = data?.sentences.flatMap((said) => said.evidence)[0];
+  const placed = Boolean(data?.evidence.find((item) => item.id === first)?.location);
+  if (other || files) await loadScene(!placed).catch(() => {});
+  if (data) {
+    shown = null;
+    if (first && now.turn === turn) await showEvidence(turn, first, null, false);
+    else {
+      fillAll(turn, data);
+      strip();
+    }
+  } else for (const host of ["#sources", "#steps"]) if ($(host)) $(host).replaceChildren(empty(host));
+}
+
+function empty(host) {
+  return make("p", { className: "quiet" }, say(host === "#sources"
+    ? "No passages. Answers from the literature show their sources here." : "No tool calls yet."));
+}
+
+function act(event) {
+  if (getSelection()?.toString() && event.type === "click") return false; // words are being copied, not followed
+  const found = event.target.closest?.("[data-evidence], [data-step], [data-image], [data-sentence]");
+  if (!found || event.target.closest("a, summary")) return false;
+  const { evidence, step, image, sentence } = found.dataset;
+  if (evidence !== undefined) showEvidence(...split(evidence), found);
+  else if (step !== undefined) showStep(...split(step));
+  else if (image !== undefined) {
+    openTab("images");
+    look(image);
+    view("panel");
+  } else if (sentence !== undefined) showSentence(found);
+  return true;
+}
+
+document.addEventListener("click", act);
+document.addEventListener("keydown", (event) => {
+  const on = event.target;
+  if ((event.key === "Enter" || event.key === " ") && on.matches?.("tr[data-evidence], .sentence[data-sentence]")) {
+    if (act(event)) event.preventDefault();
+  } else if ((event.key === "ArrowRight" || event.key === "ArrowLeft") && on.matches?.(".chip, .sentence, #strip *")) {
+    event.preventDefault();
+    const right = (event.key === "ArrowRight") !== (document.dir === "rtl");
+    walkBy(right ? 1 : -1);
+  }
+});
+
+becomeNarrow();
+let waiting = 0;
+new MutationObserver(() => {
+  if (waiting) return;
+  waiting = requestAnimationFrame(() => {
+    waiting = 0;
+    images();
+    changed();
+  });
+}).observe(document.documentElement, { childList: true, subtree: true });
