@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.assistant import Assistant, ReadyModel
+from agent.library import Library
 from core.errors import SettingError
 from core.ports import ImageEncoder, NeighbourOutcome, Picture, Retriever, SearchFilters, SearchOutcome
 from core.settings import Settings
@@ -28,13 +29,19 @@ _log = logging.getLogger(__name__)
 class _BackgroundSearch:
     """The literature indexes, opened in the background so that the start is quick; the first search waits for them."""
 
-    def __init__(self, settings: Settings, encoder: MiniLM) -> None:
+    def __init__(self, settings: Settings, encoder: MiniLM, library: Library) -> None:
+        self._library = library
+        self._names = settings.indexes
         self._ready: Future[Retriever] = Future()
         threading.Thread(target=self._open, args=(settings, encoder), name="open-index").start()
 
     def search(self, query: str, k: int, filters: SearchFilters | None = None) -> SearchOutcome:
         """Search once the indexes are open."""
-        return self._ready.result().search(query, k, filters)
+        ready = self._ready.result()
+        wanted = filters.corpora if filters is not None else ()
+        if wanted and not set(wanted) <= set(self._names):  # a person chose collections that are not searched by default
+            return self._library.retriever(wanted).search(query, k, filters)
+        return ready.search(query, k, filters)
 
     def _open(self, settings: Settings, encoder: MiniLM) -> None:
         from retrieval.several import open_indexes
@@ -94,11 +101,23 @@ def build_registry(settings: Settings) -> Registry:
     """The tools alone, with the literature and image indexes of these settings."""
     from retrieval.encoders import MiniLM
 
-    return _registry(settings, MiniLM())
+    encoder = MiniLM()
+    return _registry(settings, encoder, _library(settings, encoder))
 
 
-def _registry(settings: Settings, encoder: MiniLM) -> Registry:
-    return standard_tools(_BackgroundSearch(settings, encoder), _ImageIndexes(settings))
+def _library(settings: Settings, encoder: MiniLM) -> Library:
+    images: list[ImageEncoder] = []  # built when an image collection is first looked at
+
+    def encode_images() -> ImageEncoder:
+        if not images:
+            images.append(image_encoder(settings))
+        return images[0]
+
+    return Library(settings, encoder, encode_images)
+
+
+def _registry(settings: Settings, encoder: MiniLM, library: Library) -> Registry:
+    return standard_tools(_BackgroundSearch(settings, encoder, library), _ImageIndexes(settings))
 
 
 def build_assistant(settings: Settings) -> Assistant:
@@ -106,8 +125,16 @@ def build_assistant(settings: Settings) -> Assistant:
     from retrieval.encoders import MiniLM
 
     encoder = MiniLM()
-    registry = _registry(settings, encoder)
-    return Assistant(settings, _with_remote(settings, registry), _connector(settings, registry, encoder))
+    library = _library(settings, encoder)
+    registry = _registry(settings, encoder, library)
+    connect = _connector(settings, registry, encoder)
+    return Assistant(
+        settings,
+        _with_remote(settings, registry),
+        connect,
+        library,
+        lambda changed: _connector(changed, registry, encoder),
+    )
 
 
 def _with_remote(settings: Settings, registry: Registry) -> Registry:

@@ -19,14 +19,16 @@ from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import JsonValue
 
 from agent.answering import build_answer
+from agent.branching import branch_files, branch_memory
 from agent.breaker import Breaker
 from agent.consent import Consent
-from agent.conversations import ConversationInfo, Place
+from agent.conversations import ConversationInfo, Feedback, Hit, Place
 from agent.ending import STOPPED, check_ending, emit_text, ended, in_words, telling_storage_faults
 from agent.events import Event, Notice, Queued, TurnDone
 from agent.fair_queue import FairQueue, Ticket
 from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
+from agent.library import Library
 from agent.models.endpoint import is_down
 from agent.models.lines import Lines, noted_in
 from agent.models.preflight import Check
@@ -36,11 +38,11 @@ from agent.state import open_state
 from agent.status import Attached, ModelStatus, SampleCase
 from agent.turns import Asked, RunningTurn
 from core.audit import AuditLog
-from core.errors import ConsiliumError, EndpointError, InputError, ToolCancelled
+from core.errors import ConsiliumError, EndpointError, InputError, SettingError, ToolCancelled
 from core.pseudonym import Pseudonyms
-from core.settings import Settings
+from core.settings import Settings, load_settings
 from core.store import SessionStore, remove_expired
-from core.types import CallRecord, ToolResult, Turn
+from core.types import CallRecord, SearchScope, ToolResult, Turn
 from tools.base import Progress, Tool
 from tools.imaging.slices import draw_slice, slice_count
 from tools.intake_worker import Limits, read_in_worker
@@ -52,6 +54,8 @@ _log = logging.getLogger(__name__)
 _POLL_S = 0.05
 _WORKSPACE = "workspace"
 _IDLE_SESSIONS = 200
+CHANGEABLE = ("model", "model_name", "planner", "strategy", "strict", "api_key")
+"""Settings that can be changed while it runs."""
 _SAMPLE_QUESTIONS = (
     "Which vertebrae are fractured and how badly?",
     "What does the literature say about grading vertebral fractures?",
@@ -90,8 +94,17 @@ class _Session:
 class Assistant:
     """Conversations of many owners. `connect` gives the model, and raises `EndpointError` while it is away."""
 
-    def __init__(self, settings: Settings, registry: Registry, connect: Callable[[], ReadyModel]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        connect: Callable[[], ReadyModel],
+        library: Library | None = None,
+        connector: Callable[[Settings], Callable[[], ReadyModel]] | None = None,
+    ) -> None:
         self._settings = settings
+        self.library = library
+        self._connector = connector
         self._registry = registry
         self._audit = AuditLog(settings.home)
         self._runtime = ToolRuntime(registry, self._note_call)
@@ -121,6 +134,27 @@ class Assistant:
     def close(self) -> None:
         """Close the databases."""
         self.state.close()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    def change_settings(self, changes: Mapping[str, JsonValue]) -> None:
+        """Answer with other settings from the next question on, until the process ends; for everyone.
+
+        Raises:
+            SettingError: one may not be changed while running, or has a value that is not allowed.
+        """
+        fixed = sorted(set(changes) - set(CHANGEABLE))
+        if fixed or self._connector is None:
+            raise SettingError(f"These are set at the start: {', '.join(fixed) or 'all'}. Allowed: {', '.join(CHANGEABLE)}.")
+        given = {name: getattr(self._settings, name) for name in self._settings.model_fields_set}
+        changed = load_settings(**{**given, **changes})
+        connect = self._connector(changed)
+        with self._lock:
+            self._settings, self._connect = changed, connect
+        self._audit.write("settings", changed=",".join(sorted(changes)))
 
     def tools(self) -> tuple[Tool, ...]:
         """All registered tools."""
@@ -194,10 +228,56 @@ class Assistant:
         """The owner's conversations, newest first."""
         return self._conversations.list(owner)
 
+    def limit_search(self, owner: str, conversation: str, scope: SearchScope) -> None:
+        """Where literature may be looked for in a conversation, whatever the model asks."""
+        self._conversations.limit_search(owner, conversation, scope)
+
+    def search_scope(self, owner: str, conversation: str) -> SearchScope:
+        """The same, as it stands."""
+        self._conversations.check(owner, conversation)
+        return self._conversations.search_scope(conversation)
+
+    def rename(self, owner: str, conversation: str, title: str) -> None:
+        """Give it another title. Raises InputError for an empty or too long one."""
+        self._conversations.rename(owner, conversation, title)
+
+    def search_conversations(self, owner: str, words: str) -> tuple[Hit, ...]:
+        """The owner's conversations in which all the words occur, newest first."""
+        return self._conversations.search(owner, words)
+
+    def branch(self, owner: str, conversation: str, keep: int) -> str:
+        """A new conversation that goes on from the first `keep` turns, with the files of that moment; its id.
+
+        Raises:
+            InputError: there are fewer turns, or one that is kept is still being answered.
+        """
+        if conversation in self._running and keep >= len(self.turns(owner, conversation)):
+            raise InputError("The last question is still being answered; wait for it or stop it.")
+        source = self.store(owner, conversation)
+        new = self._conversations.copy(owner, conversation, keep)
+        try:
+            branch_files(source, self.store(owner, new), self.turns(owner, conversation), keep)
+            branch_memory(self._checkpoints, conversation, new, self.turns(owner, conversation), keep)
+        except BaseException:
+            self.delete(owner, new)
+            raise
+        self._audit.write("branch", conversation=conversation, to=new)
+        return new
+
+    def give_feedback(self, owner: str, conversation: str, feedback: Feedback) -> None:
+        """Note what a person thinks of an answer. Raises InputError when there is no such answer."""
+        self._conversations.give_feedback(owner, conversation, feedback)
+
+    def feedback(self, owner: str, conversation: str) -> tuple[Feedback, ...]:
+        """What was noted on the answers of a conversation."""
+        return self._conversations.feedback(owner, conversation)
+
     def delete(self, owner: str, conversation: str) -> None:
-        """Delete its turns, its memory and its files."""
+        """Delete its turns, its memory and its files, so that no byte of them is left in the database files."""
         self._conversations.delete(owner, conversation)
         self._remove_files(conversation)
+        self.state.database.scrub()
+        self._checkpoints.scrub()
         self._audit.write("delete", conversation=conversation)
 
     def turns(self, owner: str, conversation: str) -> tuple[Turn, ...]:
@@ -314,6 +394,7 @@ class Assistant:
             instructions=asked.instructions,
             cancelled=running.cancelled,
             consent=session.consent,
+            scope=self._conversations.search_scope(conversation),
         )
         session.consent.hear(asked.question)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from core.database import BUSY_S, PostgresDatabase
+from core.database import BUSY_S, PostgresDatabase, scrub
 from core.errors import MissingRequirement
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ class Checkpoints(Protocol):
         """Drop all states of a conversation but one; with None, all."""
         ...
 
+    def scrub(self) -> None:
+        """Make what was deleted unreadable in the files, as far as can be done from here."""
+        ...
+
     def close(self) -> None:
         """Close what was opened."""
         ...
@@ -49,6 +53,7 @@ class SqliteCheckpoints:
         self.saver = SqliteSaver(self._connection)
         self.saver.setup()
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA secure_delete = ON")
         # The write-ahead log is folded back early and cut, or it would outgrow the database many times.
         self._connection.execute("PRAGMA wal_autocheckpoint = 50")
         self._connection.execute("PRAGMA journal_size_limit = 131072")
@@ -70,6 +75,11 @@ class SqliteCheckpoints:
                     f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_id IS NOT ?",  # noqa: S608 - fixed names
                     (thread, checkpoint),
                 )
+
+    def scrub(self) -> None:
+        """Write the file anew without what was deleted, and empty its write-ahead log."""
+        with self._lock:
+            scrub(self._connection)
 
     def close(self) -> None:
         """Close the database."""
@@ -108,6 +118,9 @@ class PostgresCheckpoints:
                 " AND c.checkpoint -> 'channel_versions' ->> b.channel = b.version)",
                 thread,
             )
+
+    def scrub(self) -> None:
+        """Nothing: the server's own VACUUM does it."""
 
     def close(self) -> None:
         """The database is closed by who opened it."""

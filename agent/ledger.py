@@ -18,6 +18,7 @@ from core.types import (
     Choice,
     Evidence,
     ModelUse,
+    SearchScope,
     StrategyUse,
     Table,
     TableRow,
@@ -42,6 +43,7 @@ class TurnRun:
     instructions: str = ""
     cancelled: threading.Event = field(default_factory=threading.Event)
     consent: Consent = field(default_factory=Consent)
+    scope: SearchScope = field(default_factory=SearchScope)
     evidence: list[Evidence] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
@@ -141,7 +143,7 @@ class TurnRun:
             return cached, record
         outcome = self.runtime.call(
             CallRequest(
-                name, arguments, call_id, self.store, self._progress_of(call_id, name), self.cancelled
+                name, arguments, call_id, self.store, self._progress_of(call_id, name), self.cancelled, self.scope
             )
         )  # fmt: skip
         if outcome.result.status == "done" and not self._has_effect(name):
@@ -169,7 +171,7 @@ class TurnRun:
     def _key(self, name: str, arguments: Mapping[str, JsonValue]) -> str:
         """The same call on the same files of this session gives the same result."""
         files = ",".join(f"{artifact.handle}:{artifact.sha256[:12]}" for artifact in self.store.list())
-        return f"{name}|{sorted(arguments.items(), key=lambda item: item[0])!r}|{files if arguments else ''}"
+        return f"{name}|{sorted(arguments.items(), key=lambda item: item[0])!r}|{files if arguments else ''}|{self.scope!r}"
 
     def _number(self, result: ToolResult) -> ToolResult:
         offset = len(self.evidence)

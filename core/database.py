@@ -6,6 +6,7 @@ INTEGER columns). Every call is a transaction of its own; several statements tha
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg_pool import ConnectionPool
 
+_log = logging.getLogger(__name__)
 Value = str | int | float | bytes | None
 Row = tuple[Any, ...]
 _POOL = 16
@@ -45,6 +47,10 @@ class Database(Protocol):
         """A context manager that gives a `Statements`; all of it happens, or nothing."""
         ...
 
+    def scrub(self) -> None:
+        """Make what was deleted unreadable in the files, as far as this database can from here."""
+        ...
+
     def close(self) -> None:
         """Close the connections."""
         ...
@@ -59,6 +65,7 @@ class SqliteDatabase:
         self._connection.execute("PRAGMA journal_mode = WAL")
         # With a write-ahead log this survives a killed process; a power cut may lose the last moments, never the file.
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA secure_delete = ON")
         self._lock = threading.RLock()
 
     def run(self, sql: str, *values: Value) -> list[Row]:
@@ -71,6 +78,11 @@ class SqliteDatabase:
         """Several statements as one transaction."""
         with self._lock, self._connection:
             yield lambda sql, *values: self._connection.execute(sql, values).fetchall()
+
+    def scrub(self) -> None:
+        """Write the file anew without what was deleted, and empty its write-ahead log."""
+        with self._lock:
+            scrub(self._connection)
 
     def close(self) -> None:
         """Close the file."""
@@ -106,9 +118,28 @@ class PostgresDatabase:
         with self.pool.connection() as connection, connection.transaction():
             yield lambda sql, *values: _run(connection, sql, values)
 
+    def scrub(self) -> None:
+        """Nothing: the server's own VACUUM frees dead rows, and its log is the administrator's (docs/conversations.md)."""
+
     def close(self) -> None:
         """Close the pool."""
         self.pool.close()
+
+
+def scrub(connection: sqlite3.Connection) -> None:
+    """Leave no byte of deleted rows in a SQLite file or its write-ahead log.
+
+    `secure_delete` overwrites what is deleted, but pages that were moved about may keep stale bytes in their unused parts:
+    VACUUM writes every page anew (https://sqlite.org/pragma.html#pragma_secure_delete, https://sqlite.org/lang_vacuum.html).
+    A file that another process reads just now is vacuumed with the next deletion.
+    """
+    try:
+        connection.execute("VACUUM")
+    except sqlite3.OperationalError:
+        _log.warning(
+            "a database is in use: deleted rows are overwritten, and their pages written anew with the next deletion"
+        )
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _run(connection: Connection[Row], sql: str, values: Sequence[Value]) -> list[Row]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.types import Artifact, NewArtifact, Passage
+from core.types import Artifact, NewArtifact, Passage, SearchScope
 
 
 class Encoder(Protocol):
@@ -99,6 +99,19 @@ class SearchFilters:
     types: tuple[str, ...] = ()
     mesh: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+
+
+def narrowed(filters: SearchFilters, scope: SearchScope) -> SearchFilters:
+    """The filters within a person's scope: neither widens the other."""
+    froms = [year for year in (filters.year_from, scope.year_from) if year is not None]
+    tos = [year for year in (filters.year_to, scope.year_to) if year is not None]
+    return replace(
+        filters,
+        year_from=max(froms, default=None),
+        year_to=min(tos, default=None),
+        corpora=scope.corpora or filters.corpora,
+        include_retracted=filters.include_retracted and not scope.without_retracted,
+    )
 
 
 @dataclass(frozen=True)

@@ -245,6 +245,33 @@ class StrategyUse(ModelUse):
     seed: int | None = None
 
 
+class SearchScope(Frozen):
+    """Where a person lets literature be looked for in a conversation; holds whatever the model asks. Empty: everywhere."""
+
+    corpora: tuple[str, ...] = ()
+    year_from: int | None = None
+    year_to: int | None = None
+    designs: tuple[str, ...] = ()
+    without_preprints: bool = False
+    without_retracted: bool = False
+
+    def lets_through(self, passage: Passage) -> bool:
+        """Whether a passage, with its design and flags told, may be shown."""
+        if self.designs and passage.design not in self.designs:
+            return False
+        return not (self.without_preprints and "preprint" in passage.flags) and not (
+            self.without_retracted and "retracted" in passage.flags
+        )
+
+    @property
+    def told(self) -> str:
+        """The limits in words, empty when there are none."""
+        years = f"years {self.year_from or ''} to {self.year_to or ''}" if self.year_from or self.year_to else ""
+        left_out = ["preprints"] * self.without_preprints + ["retracted sources"] * self.without_retracted
+        parts = [years, ", ".join(self.designs), f"without {' and '.join(left_out)}" if left_out else ""]
+        return "; ".join(part for part in parts if part)
+
+
 class Choice(Frozen):
     """The option of a closed question that the model chose. The choice itself is not checked against evidence."""
 

@@ -47,6 +47,12 @@ _EFFECT = re.compile(
 _PREPRINT = re.compile(r"\b(?:medrxiv|biorxiv|arxiv|preprint|research square|ssrn)\b", re.I)
 
 
+DESIGNS = tuple(
+    dict.fromkeys([told for _, told in _TYPES if told != "preprint"] + [told for told, _ in _WORDS] + ["review"])
+)
+"""All designs that `design` tells, strongest first."""
+
+
 @dataclass(frozen=True)
 class Fact:
     """Something extracted, as written, with its [start, end) in the text it was read from."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from core.errors import ToolCancelled
 from core.ports import ArtifactStore
-from core.types import ArtifactKind, ToolResult
+from core.types import ArtifactKind, SearchScope, ToolResult
 
 Progress = Callable[[float, str], None]
 
@@ -88,6 +88,7 @@ class ToolContext:
     call_id: str = ""
     progress: Progress = _no_progress
     cancelled: threading.Event = field(default_factory=threading.Event)
+    scope: SearchScope = field(default_factory=SearchScope)
 
     def check(self) -> None:
         """Raise `ToolCancelled` once the call was stopped or timed out; long loops call this."""

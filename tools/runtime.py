@@ -25,7 +25,7 @@ from core.errors import (
     ToolCancelled,
     ToolTimeout,
 )
-from core.types import CallRecord, CallStatus, Timing, ToolProvenance, ToolResult
+from core.types import CallRecord, CallStatus, SearchScope, Timing, ToolProvenance, ToolResult
 from tools.base import ToolContext
 from tools.gate import check_artifacts
 
@@ -54,6 +54,7 @@ class CallRequest:
     store: ArtifactStore
     progress: Progress = lambda fraction, message: None
     cancelled: threading.Event = field(default_factory=threading.Event)
+    scope: SearchScope = field(default_factory=SearchScope)
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def _run_within(tool: Tool, params: BaseModel, request: CallRequest) -> ToolResu
     The thread is told through `context.cancelled` and ends at its next `context.check()`.
     """
     stop = threading.Event()
-    context = ToolContext(request.store, request.call_id, request.progress, stop)
+    context = ToolContext(request.store, request.call_id, request.progress, stop, request.scope)
     future: Future[ToolResult] = Future()
     threading.Thread(
         target=_fulfil, args=(future, tool, params, context), name=f"tool-{tool.spec.name}", daemon=True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by Gradio when it is imported
 
@@ -17,12 +19,18 @@ from agent.assistant import Assistant
 from core.audit import AuditLog
 from core.keyfile import kept_key
 from core.settings import Settings
+from ui import languages
 from ui.access import Login
+from ui.conversations import Desk, DeskParts, lay_out_desk
+from ui.export.fetching import fetching
+from ui.export.tickets import Tickets
 from ui.handlers import Handlers
 from ui.jobs import Jobs
 from ui.layout import Parts, lay_out
+from ui.library_page import join_library
 from ui.seam import PageAssistant
 from ui.security import Guard
+from ui.settings_page import join_settings
 from ui.viewer.keys import Keys
 from ui.viewer.routes import viewer_app
 
@@ -37,11 +45,19 @@ _KEEP_S = 75  # longer than programs keep an idle connection: one closed as it i
 _HEADER_BYTES = 64 * 1024
 
 
-def build_app(assistant: PageAssistant, settings: Settings, keys: Keys, jobs: Jobs) -> gr.Blocks:
-    """The page over an assistant. Uploads that were left behind are removed after a day."""
+def build_app(
+    assistant: PageAssistant, settings: Settings, keys: Keys, jobs: Jobs, tickets: Tickets | None = None
+) -> gr.Blocks:
+    """The page over an assistant. Uploads that were left behind are removed after a day; exports go through `tickets`."""
     with gr.Blocks(title="Consilium", fill_width=True, analytics_enabled=False, delete_cache=(_HOUR, 24 * _HOUR)) as app:
         parts = lay_out()
-        _join(app, parts, Handlers(assistant, parts, keys, jobs))
+        mine = lay_out_desk(parts.scope)
+        on = Handlers(assistant, parts, keys, jobs)
+        _join(app, parts, on)
+        _join_desk(parts, mine, on, Desk(assistant, parts, mine, on, tickets or Tickets(settings.home / "exports")))
+    if assistant.library is not None:
+        join_library(app, assistant.library)
+    join_settings(app, assistant)
     app.queue(api_open=False, default_concurrency_limit=_HANDLERS, max_size=4 * _HANDLERS)
     # Gradio looks for work a thousand times a second, which costs a service that is not the page's a tenth of a core.
     app._queue.sleep_when_free = _LOOK_FOR_WORK_S
@@ -82,6 +98,22 @@ def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
     followed(wire(parts.action.change, on.act, [parts.action, *who], mode="multiple"))
 
 
+def _join_desk(parts: Parts, mine: DeskParts, page: Handlers, desk: Desk) -> None:
+    """The conversation tools. A question that was edited is asked as soon as its branch is open."""
+    everything = [*parts.outputs(), mine.pending, mine.download]
+    who = [parts.token, parts.current]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    parts.current.change(desk.show_scope, who, mine.scope.all(), **quiet)
+    for control in mine.scope.all():
+        control.input(
+            desk.limit, [*who, *mine.scope.all()], [parts.current, parts.note], trigger_mode="always_last", **quiet
+        )
+    parts.find.change(desk.find, [parts.find, *who], [parts.conversations], trigger_mode="always_last", **quiet)
+    mine.action.change(desk.act, [mine.action, *who], everything, trigger_mode="multiple", **quiet).then(
+        page.ask, [mine.pending, *who, parts.questions], parts.outputs(), **quiet
+    )
+
+
 def _noted(settings: Settings) -> Callable[[str], None]:
     log = AuditLog(settings.home)
     return lambda result: log.write("login", result=result)
@@ -112,19 +144,23 @@ def launch(assistant: Assistant, settings: Settings) -> None:
 
 def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> None:
     """Put the page under a service; its paths are all that the service has not taken."""
+    tickets = Tickets(settings.home / "exports")
+    app.get("/export/{ticket}", include_in_schema=False)(fetching(tickets))
     keys, jobs = Keys(kept_key(settings.home / "session.key")), Jobs()
     app.mount("/desk", viewer_app(assistant, keys, jobs))
     user, _, password = settings.login.get_secret_value().partition(":")
+    # Gradio warns that pages are not rendered on the server, which we did not ask for.
+    warnings.filterwarnings("ignore", message="SSR mode is not supported with multi-page apps")
     gr.mount_gradio_app(
         app,
-        build_app(assistant, settings, keys, jobs),
+        build_app(assistant, settings, keys, jobs, tickets),
         path="/",
         server_name=settings.host,
         server_port=settings.port,
         auth=Login(user, password, audit=_noted(settings)) if user else None,
         app_kwargs={"middleware": [Middleware(Guard)]},
         max_file_size=f"{settings.max_file_mb}mb",
-        css_paths=[_HERE / "style.css", _HERE / "viewer" / "static" / "viewer.css"],
+        css_paths=[_HERE / "style.css", _HERE / "desk.css", _HERE / "viewer" / "static" / "viewer.css"],
         head=_head(),
         theme=gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=list(_FONTS), font_mono=list(_MONO)),
         show_error=False,
@@ -138,6 +174,7 @@ def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> No
 
 
 def _head() -> str:
-    """The page's own script, and the viewer's as modules that the browser keeps."""
-    inline = (_HERE / "page.js").read_text(encoding="utf-8")
-    return f'<script>{inline}</script><script type="module" src="/desk/static/desk.js"></script>'
+    """The page's own scripts, that of its language first, and the viewer's as modules that the browser keeps."""
+    own = [(_HERE / name).read_text(encoding="utf-8") for name in ("page.js", "desk.js", "timeline.js")]
+    inline = "".join(f"<script>{code}</script>" for code in (languages.script(), *own))
+    return f'{inline}<script type="module" src="/desk/static/desk.js"></script>'

@@ -15,7 +15,7 @@ from core.errors import FileError, InputError, TooLarge
 from core.types import Artifact, Frozen, Turn
 
 if TYPE_CHECKING:
-    from core.store import SessionStore
+    from core.ports import ArtifactStore
 
 BUNDLE_FORMAT = 2
 _NOTE = (
@@ -34,7 +34,7 @@ class Bundle(Frozen):
     artifacts: tuple[Artifact, ...] = ()
 
 
-def write_bundle(path: Path, turn: Turn, store: SessionStore) -> None:
+def write_bundle(path: Path, turn: Turn, store: ArtifactStore) -> None:
     """Write the bundle. `SHA256SUMS` in it lists every other file, as `sha256sum -c` reads it.
 
     Raises:

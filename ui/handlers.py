@@ -13,11 +13,14 @@ import gradio as gr
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import ConsiliumError, InputError
+from core.types import Turn
 from ui import panel, render
 from ui.jobs import Job, Jobs, Watching
 from ui.layout import Parts
+from ui.risk_card import risk_html, risk_view
 from ui.seam import PageAssistant
 from ui.session import owner_of, token_from
+from ui.timeline import timeline_html
 from ui.viewer.keys import Keys, session_in
 from ui.viewer.pictures import figure_addresses
 
@@ -229,7 +232,7 @@ class Handlers:
             parts.conversations: render.conversations_html(self._rows(owner), conversation),
             parts.delete: gr.update(interactive=bool(conversation)),
             parts.confirm: gr.update(visible=False),
-            parts.history: render.history_html(turns, figures) or render.WELCOME,
+            parts.history: render.history_html(turns, figures, self._opinions(owner, conversation)) or render.WELCOME,
             parts.live: render.live_html(job.live) if job is not None else "",
             parts.suggestions: "" if busy else render.suggestions_html(left),
             parts.attached: render.attachments_html([a for a in attached if a.made_by is None]),
@@ -237,9 +240,22 @@ class Handlers:
             parts.note: "",
             parts.send: gr.update(visible=not busy),
             parts.stop: gr.update(visible=busy),
+            parts.risk: risk_html(_last_estimate(turns)),
+            parts.timeline: timeline_html(store),
             parts.shown: shown,
             parts.record: panel.record_html(turns[-1] if turns else None),
         }
+
+    def opened(self, owner: str, conversation: str, request: gr.Request) -> Changes:
+        """Everything that a conversation shows. Raises InputError when it is not the owner's."""
+        return self._conversation(owner, conversation, request)
+
+    def say(self, words: str, level: str = "info") -> Changes:
+        """A note above the question."""
+        return self._say(words, level)
+
+    def _opinions(self, owner: str, conversation: str) -> dict[str, str]:
+        return {g.turn: g.opinion for g in self._assistant.feedback(owner, conversation)} if conversation else {}
 
     def _shown(self, owner: str, conversation: str, request: gr.Request) -> str:
         """What the page's script needs to fetch evidence of the conversation that is shown."""
@@ -257,6 +273,10 @@ def _page_of(request: gr.Request) -> str:
 def _session_of(request: gr.Request) -> str:
     """The browser's session. Behind the queue, Gradio's cookies are an object of its own that only looks like a dict."""
     return session_in(dict(getattr(request, "cookies", None) or {}))
+
+
+def _last_estimate(turns: Sequence[Turn]) -> Turn | None:
+    return next((turn for turn in reversed(turns) if risk_view(turn) is not None), None)
 
 
 def _remove_uploads(paths: Sequence[Path]) -> None:

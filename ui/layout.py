@@ -7,6 +7,9 @@ from dataclasses import dataclass, fields
 import gradio as gr
 
 from ui import render
+from ui.languages import switch_html
+from ui.rooms import TOOLS, rooms_html
+from ui.scope import ScopeParts, lay_out_scope
 
 SAFETY = (
     '<p class="safety">A research tool beside a clinician, not a medical device. '
@@ -24,6 +27,7 @@ class Parts:
     questions: gr.State
     action: gr.Textbox
     new: gr.Button
+    find: gr.Textbox
     conversations: gr.HTML
     delete: gr.Button
     confirm: gr.Group
@@ -34,6 +38,7 @@ class Parts:
     folder: gr.UploadButton
     problems: gr.HTML
     attached: gr.HTML
+    scope: ScopeParts
     model: gr.HTML
     history: gr.HTML
     live: gr.HTML
@@ -42,11 +47,13 @@ class Parts:
     question: gr.Textbox
     send: gr.Button
     stop: gr.Button
+    risk: gr.HTML
+    timeline: gr.HTML
     record: gr.HTML
 
     def outputs(self) -> list[gr.components.Component | gr.Group]:
         """Every part, as the outputs of a handler that changes some of them."""
-        return [getattr(self, item.name) for item in fields(self)]
+        return [getattr(self, item.name) for item in fields(self) if item.name != "scope"]
 
 
 def _html(value: str = "", name: str | None = None) -> gr.HTML:
@@ -55,9 +62,18 @@ def _html(value: str = "", name: str | None = None) -> gr.HTML:
 
 def _left(parts: dict[str, object]) -> None:
     with gr.Column(scale=2, min_width=230, elem_id="side"):
-        gr.HTML('<h1 class="brand">Consilium</h1>' + SAFETY, js_on_load=None)
+        gr.HTML('<h1 class="brand">Consilium</h1>' + rooms_html("chat") + SAFETY, js_on_load=None)
         parts["new"] = gr.Button("New conversation", variant="primary", size="sm", interactive=False)
+        parts["find"] = gr.Textbox(
+            placeholder="Search conversations",
+            label="Search conversations",
+            show_label=False,
+            container=False,
+            max_length=200,
+            elem_id="find",
+        )
         parts["conversations"] = _html(render.conversations_html((), ""))
+        gr.HTML(TOOLS, js_on_load=None, elem_id="conversation-tools")
         parts["delete"] = gr.Button("Delete this conversation", size="sm", elem_classes="plain", interactive=False)
         with gr.Group(visible=False, elem_id="confirm") as parts["confirm"]:
             gr.HTML('<p role="alert">Delete this conversation and its files for good?</p>', js_on_load=None)
@@ -72,8 +88,11 @@ def _left(parts: dict[str, object]) -> None:
         parts["folder"] = gr.UploadButton("Attach a folder", file_count="directory", size="sm", interactive=False)
         parts["problems"] = _html()
         parts["attached"] = _html(render.attachments_html(()))
+        with gr.Accordion("Literature search", open=False, elem_id="scope"):
+            parts["scope"] = lay_out_scope(without_retracted=False)
         gr.HTML("<h2>Model</h2>", js_on_load=None)
         parts["model"] = _html()
+        gr.HTML(switch_html(), js_on_load=None)
 
 
 def _centre(parts: dict[str, object]) -> None:
@@ -109,6 +128,8 @@ def _right(parts: dict[str, object]) -> None:
             for name in ("sources", "images", "record", "steps"):
                 with gr.Tab(name.capitalize(), id=name, elem_id=f"tab-{name}", render_children=True):
                     if name == "record":
+                        parts["risk"] = _html("", "risk")
+                        parts["timeline"] = _html("", "timeline")
                         parts["record"] = _html("", "record")
                     else:
                         gr.HTML(f'<div id="{name}"></div>', js_on_load=None)

@@ -153,7 +153,11 @@ def _event_row(event: RecordEvent, selected: bool) -> str:
         text(event.status),
     )
     mark = ' class="selected" aria-current="true"' if selected else ""
-    return f'<tr id="evidence-{text(event.id)}"{mark}>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    return (
+        f'<tr id="evidence-{text(event.id)}" data-source="{text(event.source)}"{mark}>'
+        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + "</tr>"
+    )
 
 
 def _selected_event(events: Sequence[RecordEvent], selected: str) -> str:
@@ -165,7 +169,7 @@ def event_card(event: RecordEvent) -> str:
     code = " ".join(filter(None, (event.system, event.code)))
     when = event.time.strftime("%Y-%m-%d %H:%M") if event.time else "no date"
     return (
-        f'<div class="card selected"><p>{text(event.statement)}</p>'
+        f'<div class="card selected" data-shown-event="{text(event.source)}"><p>{text(event.statement)}</p>'
         f'<div class="quiet">{text(when)}<br>{text(code)}<br>Source: {text(event.source)}</div></div>'
     )
 

@@ -11,6 +11,7 @@ from html import escape
 from agent.events import Event, Notice, Queued, StepFinished, StepProgress, StepStarted, TextDelta
 from core.types import Answer, Artifact, CallRecord, Sentence, Table, Turn
 from ui.seam import Ability
+from ui.turn_tools import turn_tools_html
 
 _MARKER = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")
 _DOUBTFUL = {"partly": "partly supported", "not_supported": "not supported", "contradicted": "contradicted"}
@@ -189,7 +190,7 @@ def shown_html(conversation: str, key: str, turns: Sequence[Turn], files: int) -
 
 
 def _question_html(question: str) -> str:
-    return f'<div class="question"><span class="sr">You asked: </span>{text(question)}</div>'
+    return f'<div class="question"><span class="sr">You asked: </span><span class="asked">{text(question)}</span></div>'
 
 
 def live_html(live: Live | None) -> str:
@@ -225,8 +226,8 @@ def problems_html(words: Sequence[str]) -> str:
     return '<ul class="problems">' + "".join(f"<li>{text(line)}</li>" for line in words) + "</ul>"
 
 
-def turn_html(turn: Turn, pictures: Mapping[str, str]) -> str:
-    """A finished turn. `pictures` maps handles of figures to addresses."""
+def turn_html(turn: Turn, pictures: Mapping[str, str], opinion: str = "") -> str:
+    """A finished turn. `pictures` maps handles of figures to addresses; `opinion` is what was said of the answer."""
     steps = "".join(step_html(Step(call.name, call=call), turn.id) for call in turn.calls)
     shown = f'<ul class="steps">{steps}</ul>' if steps else ""
     parts = [shown]
@@ -236,6 +237,7 @@ def turn_html(turn: Turn, pictures: Mapping[str, str]) -> str:
         parts.append(_answer_html(turn.answer, turn, pictures))
     elif not turn.error:
         parts.append(notice_html("This turn was interrupted before it was answered. Ask again.", "warning"))
+    parts.append(turn_tools_html(turn, opinion))
     return f'<article class="turn">{_question_html(turn.question)}<div class="reply">{"".join(parts)}</div></article>'
 
 
@@ -271,9 +273,9 @@ def figure_html(turn: Turn, handle: str, uri: str) -> str:
     )
 
 
-def history_html(turns: Sequence[Turn], pictures: Mapping[str, str]) -> str:
-    """All finished turns of a conversation, oldest first."""
-    return "".join(turn_html(turn, pictures) for turn in turns)
+def history_html(turns: Sequence[Turn], pictures: Mapping[str, str], opinions: Mapping[str, str] | None = None) -> str:
+    """All finished turns of a conversation, oldest first. `opinions` are by turn."""
+    return "".join(turn_html(turn, pictures, (opinions or {}).get(turn.id, "")) for turn in turns)
 
 
 WELCOME = (

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import JsonValue
+
+from agent.conversations import Feedback, Hit
 from agent.events import Event
+from agent.library import Library
 from core.ports import ArtifactStore
-from core.types import Artifact, Turn
+from core.settings import Settings
+from core.types import Artifact, SearchScope, Turn
+from tools.base import Tool
 
 
 class ConversationRow(Protocol):
@@ -90,6 +96,52 @@ class PageAssistant(Protocol):
 
     def conversations(self, owner: str) -> Sequence[ConversationRow]:
         """The owner's conversations, newest first."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        ...
+
+    def change_settings(self, changes: Mapping[str, JsonValue]) -> None:
+        """Answer with other settings from the next question on, until the process ends."""
+        ...
+
+    def tools(self) -> Sequence[Tool]:
+        """All tools."""
+        ...
+
+    @property
+    def library(self) -> Library | None:
+        """The collections; None where there are none to show."""
+        ...
+
+    def limit_search(self, owner: str, conversation: str, scope: SearchScope) -> None:
+        """Where literature may be looked for in a conversation."""
+        ...
+
+    def search_scope(self, owner: str, conversation: str) -> SearchScope:
+        """The same, as it stands."""
+        ...
+
+    def rename(self, owner: str, conversation: str, title: str) -> None:
+        """Give a conversation another title."""
+        ...
+
+    def search_conversations(self, owner: str, words: str) -> Sequence[Hit]:
+        """The owner's conversations in which all the words occur, newest first."""
+        ...
+
+    def branch(self, owner: str, conversation: str, keep: int) -> str:
+        """A new conversation that goes on from the first `keep` turns; its id."""
+        ...
+
+    def give_feedback(self, owner: str, conversation: str, feedback: Feedback) -> None:
+        """Note what a person thinks of an answer."""
+        ...
+
+    def feedback(self, owner: str, conversation: str) -> Sequence[Feedback]:
+        """What was noted on the answers of a conversation."""
         ...
 
     def delete(self, owner: str, conversation: str) -> None:

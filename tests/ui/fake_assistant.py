@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from pydantic import JsonValue
 
+from agent.conversations import Feedback, Hit
 from agent.events import Event, Notice, StepFinished, StepProgress, StepStarted, TextDelta, TurnDone
+from agent.library import Library
 from agent.models.preflight import Check
 from core.errors import InputError
+from core.settings import Settings
 from core.store import SessionStore
 from core.types import (
     Answer,
@@ -26,11 +30,13 @@ from core.types import (
     NewArtifact,
     Passage,
     RecordEvent,
+    SearchScope,
     Sentence,
     Table,
     TableRow,
     Turn,
 )
+from tools.base import Tool
 
 HOSTILE = "<script>window.hacked=1</script><img src=x onerror='window.hacked=2'> ${window.hacked=3} {{value}}"
 NOW = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
@@ -70,6 +76,9 @@ class Talk:
     owner: str
     store: SessionStore
     turns: list[Turn] = field(default_factory=list)
+    title: str = ""
+    scope: SearchScope = field(default_factory=SearchScope)
+    feedback: dict[str, Feedback] = field(default_factory=dict)
 
 
 def png(value: int = 90) -> bytes:
@@ -137,6 +146,7 @@ class FakeAssistant:
     def __init__(self, folder: Path, pause_s: float = 0.0) -> None:
         self._folder = folder
         self._pause = pause_s
+        self._settings = Settings(home=folder)
         self._talks: dict[str, Talk] = {}
         self.asked: list[str] = []
 
@@ -153,7 +163,47 @@ class FakeAssistant:
 
     def conversations(self, owner: str) -> tuple[Info, ...]:
         mine = [(name, talk) for name, talk in self._talks.items() if talk.owner == owner]
-        return tuple(Info(n, t.turns[0].question if t.turns else "", NOW) for n, t in reversed(mine))
+        return tuple(Info(n, t.title or (t.turns[0].question if t.turns else ""), NOW) for n, t in reversed(mine))
+
+    library: Library | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    def change_settings(self, changes: Mapping[str, JsonValue]) -> None:
+        self._settings = Settings(**{"home": self._folder, **dict(changes)})  # type: ignore[arg-type]
+
+    def tools(self) -> tuple[Tool, ...]:
+        return ()
+
+    def limit_search(self, owner: str, conversation: str, scope: SearchScope) -> None:
+        self._talk(owner, conversation).scope = scope
+
+    def search_scope(self, owner: str, conversation: str) -> SearchScope:
+        return self._talk(owner, conversation).scope
+
+    def rename(self, owner: str, conversation: str, title: str) -> None:
+        if not title.strip():
+            raise InputError("A title has 1 to 120 characters; got 0.")
+        self._talk(owner, conversation).title = title
+
+    def search_conversations(self, owner: str, words: str) -> tuple[Hit, ...]:
+        mine = [(name, talk) for name, talk in self._talks.items() if talk.owner == owner]
+        said = [(name, turn.id, turn.question) for name, talk in mine for turn in talk.turns if words in turn.question]
+        return tuple(Hit(conversation=name, turn=turn, around=question) for name, turn, question in said)
+
+    def branch(self, owner: str, conversation: str, keep: int) -> str:
+        talk = self._talk(owner, conversation)
+        new = self.new_conversation(owner)
+        self._talks[new].turns += talk.turns[:keep]
+        return new
+
+    def give_feedback(self, owner: str, conversation: str, feedback: Feedback) -> None:
+        self._talk(owner, conversation).feedback[feedback.turn] = feedback
+
+    def feedback(self, owner: str, conversation: str) -> tuple[Feedback, ...]:
+        return tuple(self._talk(owner, conversation).feedback.values())
 
     def delete(self, owner: str, conversation: str) -> None:
         self._talk(owner, conversation)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.ports import Retriever, SearchFilters
+from core.ports import Retriever, SearchFilters, narrowed
 from core.types import Evidence, Finding, Passage, Table, TableRow, Timing, ToolProvenance, ToolResult
 from grounding.claims import Deciding, check_claim, stance_of
 from grounding.entailment import Entailment, shipped
 from tools.base import Card, ToolContext, ToolSpec
-from tools.literature.sources import described, warnings_of
+from tools.literature.sources import warnings_of, within_scope
 
 _TOLD = {"supports": "supports", "refutes": "speaks against", "neutral": "neither supports nor contradicts"}
 
@@ -79,7 +79,8 @@ class CheckClaim:
     def run(self, params: ClaimParams, context: ToolContext) -> ToolResult:
         """Search, then compare."""
         context.progress(0.1, "searching")
-        found = self.retriever.search(params.claim, params.k, SearchFilters(year_from=params.year_from))
+        filters = narrowed(SearchFilters(year_from=params.year_from), context.scope)
+        found = within_scope(self.retriever.search(params.claim, params.k, filters), context.scope)
         provenance = ToolProvenance(tool=_SPEC.name, version=_SPEC.version, index=found.index)
         if not found.passages:
             return ToolResult(
@@ -89,7 +90,7 @@ class CheckClaim:
         context.progress(0.5, "comparing")
         model = self.model or shipped()
         stances = [stance_of(params.claim, passage.text, place, model)[0] for place, passage in enumerate(found.passages)]
-        passages = tuple(_marked(described(p), s) for p, s in zip(found.passages, stances, strict=True))
+        passages = tuple(_marked(p, s) for p, s in zip(found.passages, stances, strict=True))
         findings = tuple(_finding(params.claim, p, s) for p, s in zip(passages, stances, strict=True))
         verdict = check_claim(params.claim, [passage.text for passage in passages], model)
         evidence: tuple[Evidence, ...] = (*findings, *passages)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.ports import Retriever, SearchFilters, SearchOutcome
+from core.ports import Retriever, SearchFilters, SearchOutcome, narrowed
 from core.types import Passage, Timing, ToolProvenance, ToolResult
 from tools.base import Card, ToolContext, ToolSpec
-from tools.literature.sources import described, warnings_of
+from tools.literature.sources import warnings_of, within_scope
 from tools.literature.stance import by_relevance_and_stance, pool_for
 
 
@@ -96,9 +96,10 @@ class SearchLiterature:
         filters = SearchFilters(
             year_from=params.year_from, year_to=params.year_to, include_retracted=params.include_retracted
         )
-        found = self.retriever.search(params.query, pool_for(params.k), filters)
+        found = self.retriever.search(params.query, pool_for(params.k), narrowed(filters, context.scope))
+        found = within_scope(found, context.scope)
         context.progress(0.6, "comparing the sources with each other")
-        passages = by_relevance_and_stance(params.query, [described(passage) for passage in found.passages], params.k)
+        passages = by_relevance_and_stance(params.query, found.passages, params.k)
         return ToolResult(
             summary=_summary(params, found, passages),
             evidence=passages,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from core.types import Passage, StudyFact
+from core.ports import SearchOutcome
+from core.types import Passage, SearchScope, StudyFact
 from grounding import quality
 
 _FACTS = 6
@@ -23,6 +25,13 @@ def described(passage: Passage) -> Passage:
             "flags": tuple(flags),
         }
     )
+
+
+def within_scope(found: SearchOutcome, scope: SearchScope) -> SearchOutcome:
+    """The outcome with its passages described, those outside of the person's scope left out, and the scope told."""
+    passages = (described(passage) for passage in found.passages)
+    searched = f"{found.searched} ({scope.told})" if scope.told else found.searched
+    return replace(found, passages=tuple(p for p in passages if scope.lets_through(p)), searched=searched)
 
 
 def warnings_of(passages: Sequence[Passage]) -> tuple[str, ...]:

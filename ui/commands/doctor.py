@@ -9,11 +9,13 @@ import json
 import platform
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from pydantic import SecretStr
 
 from core.settings import Settings, load_settings
+from tools.base import Tool
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,16 @@ class Check:
 def run(arguments: argparse.Namespace) -> int:
     """Print the checks; 3 when something that is needed is missing."""
     settings = load_settings(model=arguments.model, model_name=arguments.model_name)
-    checks = [*_machine(settings), *_packages(), *_tools_and_model(settings)]
+    checks = [*machine_checks(settings), *_tools_and_model(settings)]
     missing = [check for check in checks if check.needed and not check.works]
     if arguments.json:
-        print(json.dumps({"checks": [asdict(check) for check in checks], "settings": _shown(settings)}))
+        print(json.dumps({"checks": [asdict(check) for check in checks], "settings": shown_settings(settings)}))
     else:
         for check in checks:
             mark = "ok  " if check.works else ("MISS" if check.needed else "-   ")
             print(f"{mark}  {check.name:30} {check.seen}" + (f"   -> {check.command}" if check.command else ""))
         print("\nSettings (flags, then CONSILIUM_* variables, then consilium.toml)")
-        for name, value in _shown(settings).items():
+        for name, value in shown_settings(settings).items():
             print(f"      {name:30} {value}")
     return 3 if missing else 0
 
@@ -83,15 +85,25 @@ def _tools_and_model(settings: Settings) -> list[Check]:
         status = assistant.model_status()
         checks = [Check("model", status.reachable, f"{status.model}: {status.detail}")]
         checks += [Check(f"model: {item.name}", item.works, item.seen, needed=False) for item in status.table]
-        for tool in assistant.tools():
-            absent = [need for need in tool.spec.requires if not need.present()]
-            seen = "ready" if not absent else ", ".join(need.what for need in absent)
-            command = absent[0].command if absent else ""
-            checks.append(Check(f"tool {tool.spec.name}", not absent, seen, command, needed=False))
+        return [*checks, *tool_checks(assistant.tools())]
+
+
+def tool_checks(tools: Sequence[Tool]) -> list[Check]:
+    """Which tools can be used, and how to get what the others need."""
+    checks = []
+    for tool in tools:
+        absent = [need for need in tool.spec.requires if not need.present()]
+        seen = "ready" if not absent else ", ".join(need.what for need in absent)
+        checks.append(Check(f"tool {tool.spec.name}", not absent, seen, absent[0].command if absent else "", needed=False))
     return checks
 
 
-def _shown(settings: Settings) -> dict[str, str]:
+def machine_checks(settings: Settings) -> list[Check]:
+    """What this machine and its packages have."""
+    return [*_machine(settings), *_packages()]
+
+
+def shown_settings(settings: Settings) -> dict[str, str]:
     """Settings as text, secrets masked."""
     values = {name: getattr(settings, name) for name in type(settings).model_fields}
     return {
