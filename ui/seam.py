@@ -10,7 +10,7 @@ from typing import Protocol
 
 from agent.events import Event
 from core.ports import ArtifactStore
-from core.types import Artifact, Turn
+from core.types import Artifact, Passage, Turn
 
 
 class ConversationRow(Protocol):
@@ -118,6 +118,10 @@ class PageAssistant(Protocol):
 
     def model_status(self) -> ModelState:
         """Whether the model can be reached."""
+        ...
+
+    def original(self, passage: Passage) -> Path | None:
+        """The file that a passage was read from; None where there is none to show."""
         ...
 
     def slice_count(self, owner: str, conversation: str, handle: str, plane: str) -> int:

@@ -138,6 +138,7 @@ class FakeAssistant:
         self._folder = folder
         self._pause = pause_s
         self._talks: dict[str, Talk] = {}
+        self.originals: dict[str, Path] = {}
         self.asked: list[str] = []
 
     def _talk(self, owner: str, conversation: str) -> Talk:
@@ -205,6 +206,9 @@ class FakeAssistant:
             yield TextDelta(text=word)
         talk.turns.append(done)
         yield TurnDone(turn=done)
+
+    def original(self, passage: Passage) -> Path | None:
+        return self.originals.get(passage.document_id)
 
     def model_status(self) -> Status:
         return Status()
