@@ -1,6 +1,7 @@
 """A literature index on disk: a folder of generations, one of which is current.
 
     spool.sqlite                vectors made for a batch that is not written yet
+    originals/                  PDF files by a hash of the document's id, for showing a quote on its page
 
 A generation (see `retrieval.folder`) holds:
 
@@ -30,6 +31,7 @@ from retrieval.build import Prepared, build, build_empty, prepare
 from retrieval.corpus import Document
 from retrieval.folder import GenerationFolder
 from retrieval.generation import Generation, open_store
+from retrieval.originals import drop_originals, keep_original
 from retrieval.spool import Spool
 
 _BATCH = 1000
@@ -112,6 +114,7 @@ class Index:
         if self.exists() and not force:
             raise InputError(f"There is an index {self.name!r} already; --force empties it.")
         with self._generations.lock():
+            shutil.rmtree(self.folder / "originals", ignore_errors=True)
             self._write(drop=None, add=[])
 
     def add(
@@ -165,6 +168,7 @@ class Index:
             there = set(ids) & self._known().keys()
             if there:
                 self._write(drop=there, add=[])
+                drop_originals(self.folder, there)
         return Change(removed=len(there))
 
     def verify(self) -> list[str]:
@@ -239,6 +243,9 @@ class Index:
         if fresh:
             self._write(drop=replaced, add=self._prepared(fresh, encoded))
             known.update((document.id, hashes[document.id]) for document in fresh)
+        for document in wanted.values():
+            if document.original is not None:
+                keep_original(self.folder, document.id, document.original)
         mine.update(wanted)
         return Change(
             added=len(fresh) - len(replaced),
