@@ -26,6 +26,7 @@ from core.types import Frozen
 from evals.streams import resident_mb, search_opened, service
 
 _SLOWEST_S = 10.0
+_SEEDS = 20
 
 
 class Fault(Frozen):
@@ -96,7 +97,9 @@ class _Run:
         self._tools = [tool["name"] for tool in httpx.get(f"{self._url}/api/tools").raise_for_status().json()]
         self._known = set(self._files.iterdir())  # folders that libraries make as they start
         before = 0.0
-        for number, case in enumerate(itertools.islice(_cases(self._url, requests, seed), requests)):
+        # An operation without parameters has few different requests, so the rest come from further seeds.
+        cases = itertools.chain.from_iterable(_cases(self._url, requests, seed + more) for more in range(_SEEDS))
+        for number, case in enumerate(itertools.islice(cases, requests)):
             if number % 3:
                 self._name_what_exists(case, sample, number)
             self._send(case)

@@ -1,4 +1,4 @@
-"""`consilium eval safety`: de-identification, injection, hostile files and kills in one command and one table.
+"""`consilium eval safety`: de-identification, injection, hostile files and requests, and kills, in one table.
 
 `--out DIR` writes what each printed as NAME.json, for `consilium report card --results DIR`.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from core.types import Frozen
 from evals import restarts
+from evals.api_fuzz import fuzz_api
 from evals.deidentify.family import clean_lines, notes_of
 from evals.deidentify.measure import blanked_words, measure
 from evals.fuzz import fuzz
@@ -30,23 +32,33 @@ class Line(Frozen):
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure all four and print the table; 1 when a bar is missed."""
-    small = arguments.quick
+    """Measure all and print the table; 1 when a bar is missed."""
     out = Path(arguments.out) if arguments.out else None
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-    lines = [
-        *_deidentification(48 if small else 480, out),
-        _injection(14 if small else 120, out),
-        _files(200 if small else 10_000, out),
-        _kills(2 if small else 200, out),
-    ]
+    lines = measure_all(arguments.quick, out)
     if arguments.json:
         print(json.dumps([line.model_dump() for line in lines]))
     else:
-        for line in lines:
-            print(f"{'held  ' if line.held else 'MISSED'}  {line.what:28} {line.measured}  (bar: {line.bar})")
+        print_lines(lines)
     return 0 if all(line.held for line in lines) else 1
+
+
+def measure_all(small: bool, out: Path | None) -> list[Line]:
+    """Every line of the table; `small` for a sample of each. What each part told goes to `out` as NAME.json."""
+    return [
+        *_deidentification(48 if small else 480, out),
+        _injection(14 if small else 120, out),
+        _files(200 if small else 10_000, out),
+        *_requests(100 if small else 2000, out),
+        _kills(2 if small else 200, out),
+    ]
+
+
+def print_lines(lines: list[Line]) -> None:
+    """The table."""
+    for line in lines:
+        print(f"{'held  ' if line.held else 'MISSED'}  {line.what:28} {line.measured}  (bar: {line.bar})")
 
 
 def _deidentification(notes: int, out: Path | None) -> list[Line]:
@@ -81,6 +93,16 @@ def _files(files: int, out: Path | None) -> Line:
     done = fuzz(files, seed=1)
     _write(out, "fuzz", done.model_dump())
     return Line(what="hostile files", measured=f"{len(done.faults)} faults in {files}", bar="none", held=not done.faults)
+
+
+def _requests(requests: int, out: Path | None) -> list[Line]:
+    """Left out where schemathesis is not installed: it is no part of the base installation."""
+    if find_spec("schemathesis") is None:
+        return []
+    done = fuzz_api(requests, seed=1)
+    _write(out, "api-fuzz", done.model_dump())
+    told = f"{len(done.faults)} faults in {done.requests}"
+    return [Line(what="hostile requests", measured=told, bar="none", held=not done.faults and done.requests >= requests)]
 
 
 def _kills(rounds: int, out: Path | None) -> Line:

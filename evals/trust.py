@@ -1,4 +1,4 @@
-"""`consilium eval trust`: the check of answers, abstention, flagged sources and claims, in one table each.
+"""`consilium eval trust`: the check of answers, abstention, flagged sources, claims, and what `eval safety` measures.
 
 Two authors wrote families of sources, faithful and faulty sentences; a seed fills in names and numbers. Rules may be tuned
 on the dev families only. A sentence counts as flagged unless its verdict is `supported` or `no_evidence_needed`.
@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from evals import claims, flagged
+from evals import claims, flagged, safety
 from evals.abstention import measure as abstention
 from evals.grounding import cases, second
 from evals.grounding.cases import Case
@@ -19,16 +19,30 @@ from evals.grounding.measure import Row, run_cases
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one table per part, or JSON; `--show` lists the misjudged sentences of a set."""
+    """Print one table per part, or JSON; `--show` lists the misjudged sentences of a set.
+
+    Status 1 when a bar of the safety part is missed; the bars of the other parts stand beside their figures.
+    """
     told: dict[str, object] = {"grounding": _grounding(arguments)}
     if not arguments.dev:
         told["abstention"] = _abstention(arguments)
         told["flagged sources"] = _flagged(arguments)
     if arguments.healthver:
         told["claims"] = _claims(arguments)
+    held = True
+    if not arguments.dev:
+        told["safety"], held = _safety(arguments)
     if arguments.json:
         print(json.dumps(told))
-    return 0
+    return 0 if held else 1
+
+
+def _safety(arguments: argparse.Namespace) -> tuple[list[dict[str, object]], bool]:
+    lines = safety.measure_all(arguments.quick, None)
+    if not arguments.json:
+        print("\nprivacy, injection, hostile files and requests, kills:")
+        safety.print_lines(lines)
+    return [line.model_dump() for line in lines], all(line.held for line in lines)
 
 
 def _grounding(arguments: argparse.Namespace) -> list[dict[str, object]]:

@@ -12,11 +12,12 @@ def add_eval(commands: Commands) -> None:
     _add_eval_retrieval(actions)
     _add_eval_questions(actions)
     trust = command(
-        actions, "trust", "planted faults caught and faithful sentences flagged, abstention, flagged sources, claims"
+        actions, "trust", "faults caught, abstention, flagged sources, claims, privacy, injection, hostile input, kills"
     )
     trust.set_defaults(package="evals")
     trust.add_argument("--seed", type=int, default=1, metavar="S")
     trust.add_argument("--dev", action="store_true", help="only the grounding sets that rules may be tuned on")
+    trust.add_argument("--quick", action="store_true", help="a small sample of hostile files, requests and kills")
     trust.add_argument("--healthver", metavar="F.csv", help="also check_claim on these pairs (evaluation only)")
     trust.add_argument("--show", metavar="SET", help="also list the misjudged sentences of this set, such as second-dev")
     crashes = command(actions, "crashes", "kill -9 while an index is written, and what it is worth after")
