@@ -17,7 +17,7 @@ from core.settings import load_settings
 from evals.images.disturb import DISTURBANCES
 from evals.images.encoders import baselines
 from evals.images.probes import Figure, Probe, Split, knn_scores, linear_probe, macro_auroc, retrieval, with_interval
-from retrieval.images.trainingset import read_arrays
+from retrieval.images.trainingset import read_arrays, read_groups
 
 _SHARES = (0.01, 0.1, 1.0)
 _DRAWS = 5
@@ -30,6 +30,7 @@ class Pictures:
 
     images: list[NDArray[np.generic]]
     labels: NDArray[np.int64]
+    groups: NDArray[np.str_] | None = None
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -66,7 +67,18 @@ def measure(encoder: ImageEncoder, train: Pictures, test: Pictures) -> dict[str,
         generator = np.random.default_rng(7)
         disturbed = Split(encoder.encode([disturb(image, generator) for image in test.images]), test.labels)
         row[f"probe AUROC, {name}"] = _probe_figure(probes, disturbed)
-    return row
+    return row | (_by_group(probes, seen, test.groups) if test.groups is not None else {})
+
+
+def _by_group(probes: Sequence[Probe], seen: Split, groups: NDArray[np.str_]) -> dict[str, Figure]:
+    """The full probe's AUROC in each subgroup that has every class."""
+    figures = {}
+    for name in np.unique(groups):
+        rows = np.flatnonzero(groups == name)
+        if len(np.unique(seen.labels[rows])) == len(np.unique(seen.labels)):
+            part = Split(seen.vectors[rows], seen.labels[rows])
+            figures[f"probe AUROC, group {name} (n {len(rows)})"] = _probe_figure(probes, part)
+    return figures
 
 
 def _neighbour_figures(train: Split, test: Split) -> dict[str, Figure]:
@@ -114,4 +126,4 @@ def read_split(folder: Path, split: str) -> Pictures:
             f"{folder.name!r} must be or hold one .npz with {split}_images and {split}_labels; got {len(arrays)}."
         )
     images, labels = read_arrays(arrays[0], split)
-    return Pictures(list(images), labels)
+    return Pictures(list(images), labels, read_groups(arrays[0], split))

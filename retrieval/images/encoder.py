@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _SHIPPED = Path(__file__).parent / "weights" / "film-encoder.safetensors"
 _TRAIN = "consilium image-index train DIR --out FOLDER"
-_BATCH = 256
+_BATCH = 64
 
 
 class SmallFilmEncoder:
@@ -54,11 +55,14 @@ class SmallFilmEncoder:
 
         vectors = np.zeros((len(pictures), self.dimension), dtype=np.float32)
         network = self._loaded()
-        with torch.inference_mode():
-            for start in range(0, len(pictures), _BATCH):
-                squares = torch.from_numpy(as_squares(pictures[start : start + _BATCH]))
-                features = torch.nn.functional.normalize(network(squares), dim=1)
-                vectors[start : start + len(squares)] = features.numpy()
+        starts = range(0, len(pictures), _BATCH)
+        with torch.inference_mode(), ThreadPoolExecutor(1, "prepare-pictures") as aside:
+            # The next batch is prepared while the network works on this one.
+            for start, prepared in zip(
+                starts, aside.map(lambda at: as_squares(pictures[at : at + _BATCH]), starts), strict=True
+            ):
+                features = torch.nn.functional.normalize(network(torch.from_numpy(prepared)), dim=1)
+                vectors[start : start + len(prepared)] = features.numpy()
         return vectors
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ A generation (see `retrieval.folder`) holds:
     manifest.json     format, encoder, counts, hashes of the other files, the null distributions
     store.sqlite      one row per picture: key, pseudonyms, label, report, hash, thumbnail
     vectors.faiss     one unit vector per picture, by row (inner product)
-    regions.faiss     five unit vectors per picture (its quarters and its centre), by 8 * row + region
+    regions.faiss     five unit vectors per picture (its quarters and its centre) in half precision, by 8 * row + region
 
 Nothing is pickled. Names and identifiers of patients are never stored, only pseudonyms.
 """
@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ from retrieval.images.regions import STRIDE, regions_of
 
 FORMAT = 1
 _BATCH = 500
-"""Pictures per generation while adding: what is lost at most when the writer is killed."""
+"""Pictures per generation while adding, at first: what is lost at most when the writer is killed."""
+_GROWTH, _MOST = 4, 10_000
+"""Later a quarter of what is there: each write copies the whole, so their number must stay low."""
 _THUMBNAIL = 160
 _FILES = ("store.sqlite", "vectors.faiss", "regions.faiss")
 _SCHEMA = """
@@ -49,6 +52,8 @@ CREATE TABLE pictures (row INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, patien
 CREATE INDEX pictures_patient ON pictures (patient);
 CREATE INDEX pictures_study ON pictures (study);
 """
+_MARKED = "CREATE INDEX IF NOT EXISTS pictures_synthetic ON pictures (row) WHERE synthetic = 1"
+"""Without it every search would read the table, thumbnails included."""
 
 
 class ImageManifest(Frozen):
@@ -83,10 +88,14 @@ class ImageGeneration:
     manifest: ImageManifest
     store: sqlite3.Connection
     vectors: Any
-    regions: Any
     rows: NDArray[np.int64]
     hashes: NDArray[np.uint8]
     """(n, 32): the difference hash of each row in `rows`."""
+
+    @cached_property
+    def regions(self) -> Any:
+        """Vectors of the regions: five times as many as pictures, read when the first box is asked for."""
+        return faiss.read_index(str(self.folder / "regions.faiss"))
 
 
 class ImageIndex:
@@ -124,7 +133,7 @@ class ImageIndex:
         remaining = iter(pictures)
         with self._generations.lock():
             known = self._known()
-            while chunk := list(islice(remaining, batch)):
+            while chunk := list(islice(remaining, max(batch, min(len(known) // _GROWTH, _MOST)))):
                 total = total.plus(self._add_batch(chunk, known))
                 if report:
                     report(total)
@@ -175,7 +184,7 @@ class ImageIndex:
         try:
             manifest = ImageManifest.model_validate_json((folder / "manifest.json").read_text(encoding="utf-8"))
             store = open_store(folder)
-            vectors, regions = (faiss.read_index(str(folder / name)) for name in _FILES[1:])
+            vectors = faiss.read_index(str(folder / _FILES[1]))
             stored = store.execute("SELECT row, hash FROM pictures ORDER BY row").fetchall()
         except (OSError, ValueError, RuntimeError, sqlite3.Error) as error:
             raise IndexDamaged(f"Image index {self.name!r} is damaged ({error}). {repair}") from error
@@ -186,7 +195,7 @@ class ImageIndex:
             )
         rows = np.asarray([row for row, _ in stored], dtype=np.int64)
         hashes = np.frombuffer(b"".join(code for _, code in stored), dtype=np.uint8).reshape(len(stored), BITS // 8)
-        return ImageGeneration(folder, manifest, store, vectors, regions, rows, hashes)
+        return ImageGeneration(folder, manifest, store, vectors, rows, hashes)
 
     def _known(self) -> dict[str, str]:
         """Key to the digest of picture and metadata."""
@@ -236,7 +245,9 @@ class ImageIndex:
 
     def _vectors_at(self, start: Path | None) -> tuple[Any, Any]:
         if start is None:
-            return tuple(faiss.IndexIDMap2(faiss.IndexFlatIP(self.encoder.dimension)) for _ in range(2))  # type: ignore[return-value]
+            size = self.encoder.dimension
+            half = faiss.IndexScalarQuantizer(size, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+            return faiss.IndexIDMap2(faiss.IndexFlatIP(size)), faiss.IndexIDMap2(half)
         generation = self._open(start)
         generation.store.close()
         return generation.vectors, generation.regions
@@ -271,6 +282,7 @@ def _store_at(building: Path, start: Path | None) -> sqlite3.Connection:
     else:
         with closing(open_store(start)) as current:
             current.backup(store)
+    store.execute(_MARKED)
     return store
 
 

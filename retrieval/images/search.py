@@ -38,6 +38,9 @@ class _Candidates:
     cosines: NDArray[np.float32]
 
 
+_NONE = _Candidates(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
+
+
 class ImageSearch:
     """`core.ports.ImageSearcher` over one index; safe to use from several threads."""
 
@@ -61,9 +64,11 @@ class ImageSearch:
         encoded = time.perf_counter()
         generation = self._current()
         own = self._own_rows(generation, query)
-        copies = self._copies(generation, query, vector, own) if box is None else frozenset()
+        nearest = _nearest_of_all(generation, vector, k) if box is None else _NONE
+        copies = self._copies(generation, query, nearest, own) if box is None else frozenset()
         allowed = self._allowed(generation, own | copies, include_synthetic)
-        found = _nearest(generation, vector, allowed, k, box)
+        all_may = box is None and bool(np.isin(nearest.rows, allowed).all())
+        found = nearest if all_may else _nearest(generation, vector, allowed, k, box)
         neighbours = self._neighbours(generation, found, k)
         timings = {"encode": encoded - start, "search": time.perf_counter() - encoded}
         return self._outcome(generation, neighbours, len(own), len(copies), timings, gate=box is None)
@@ -99,16 +104,16 @@ class ImageSearch:
         return frozenset(rows)
 
     def _copies(
-        self, generation: ImageGeneration, query: Picture, vector: NDArray[np.float32], own: frozenset[int]
+        self, generation: ImageGeneration, query: Picture, nearest: _Candidates, own: frozenset[int]
     ) -> frozenset[int]:
         """Rows that show the query itself under another name, and the rest of those pictures' patients."""
         if not len(generation.rows):
             return frozenset()
-        cosines, rows = generation.vectors.search(vector, min(_NEAR, generation.vectors.ntotal))
+        cosines, rows = nearest.cosines[:_NEAR], nearest.rows[:_NEAR]
         bits = hash_distances(difference_hash(query.pixels), generation.hashes)
-        near_bits = bits[np.searchsorted(generation.rows, rows[0])]
-        copy = (cosines[0] >= _SAME_COSINE) | ((near_bits <= _COPY_BITS) & (cosines[0] >= _COPY_COSINE))
-        copies = {int(row) for row in rows[0][copy]} | {int(row) for row in generation.rows[bits <= _SAME_BITS]}
+        near_bits = bits[np.searchsorted(generation.rows, rows)]
+        copy = (cosines >= _SAME_COSINE) | ((near_bits <= _COPY_BITS) & (cosines >= _COPY_COSINE))
+        copies = {int(row) for row in rows[copy]} | {int(row) for row in generation.rows[bits <= _SAME_BITS]}
         return frozenset(copies | self._mates(generation, copies)) - own
 
     def _mates(self, generation: ImageGeneration, rows: set[int]) -> set[int]:
@@ -165,12 +170,20 @@ class ImageSearch:
         )
 
 
+def _nearest_of_all(generation: ImageGeneration, vector: NDArray[np.float32], k: int) -> _Candidates:
+    """Nearest rows, whoever they are of: copies are looked for among them, and mostly all of them may be neighbours."""
+    if not generation.vectors.ntotal:
+        return _NONE
+    cosines, rows = generation.vectors.search(vector, min(max(10 * k, _NEAR), generation.vectors.ntotal))
+    return _Candidates(rows[0], cosines[0])
+
+
 def _nearest(
     generation: ImageGeneration, vector: NDArray[np.float32], allowed: NDArray[np.int64], k: int, box: Box | None
 ) -> _Candidates:
     """Nearest allowed rows; for a box, by the indexed region that overlaps it most."""
     if not len(allowed):
-        return _Candidates(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
+        return _NONE
     index: Any = generation.vectors if box is None else generation.regions
     ids = allowed if box is None else STRIDE * allowed + nearest_region(box)
     wanted = min(len(ids), max(10 * k, 50))

@@ -68,6 +68,21 @@ def read_arrays(path: Path, split: str) -> tuple[NDArray[np.generic], NDArray[np
     return images, labels.reshape(len(labels), -1)[:, 0].astype(np.int64)
 
 
+def read_groups(path: Path, split: str) -> NDArray[np.str_] | None:
+    """`{split}_groups` of a `.npz`: the subgroup of each picture, such as a sex, an age band or a device; None for none.
+
+    Raises:
+        FileError: there is not one group per picture.
+    """
+    with np.load(path, allow_pickle=False) as stored:
+        if f"{split}_groups" not in stored:
+            return None
+        groups, pictures = stored[f"{split}_groups"].reshape(-1).astype(str), len(stored[f"{split}_labels"])
+    if len(groups) != pictures:
+        raise FileError(f"{split}_groups of {path.name!r} must have one group per picture: {pictures}, got {len(groups)}.")
+    return np.asarray(groups)
+
+
 def _from_arrays(path: Path) -> TrainingSet:
     images, labels = read_arrays(path, "train")
     classes = tuple(str(value) for value in np.unique(labels))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
-from core.errors import InputError
+from core.errors import FileError, InputError
 from evals.images.disturb import DISTURBANCES
 from evals.images.encoders import baselines
 from evals.images.operating import judge, threshold_for
@@ -17,6 +20,7 @@ from evals.images.probes import (
     stratified_share,
     with_interval,
 )
+from evals.images.run import measure, read_split
 from tests.retrieval.images.build import kind_of_film
 
 
@@ -95,3 +99,21 @@ def test_a_threshold_reaches_what_was_asked_where_it_was_set(asked: float) -> No
 def test_a_threshold_needs_both_classes() -> None:
     with pytest.raises(InputError, match="both classes"):
         threshold_for(np.ones(5, dtype=np.int64), np.arange(5.0), 0.9, None)
+
+
+def test_subgroups_are_judged_apart(tmp_path: Path) -> None:
+    labels = np.arange(48) % 2
+    films = np.stack([kind_of_film(int(label), number) for number, label in enumerate(labels)])
+    groups = np.array(["a", "b", "b", "a", "c", "c"] * 8)
+    groups[labels == 1] = np.where(groups[labels == 1] == "c", "b", groups[labels == 1])  # c has one class only
+    arrays = {
+        f"{split}_{name}": value for split in ("train", "test") for name, value in (("images", films), ("labels", labels))
+    }
+    np.savez(tmp_path / "set.npz", **arrays, test_groups=groups)
+    train, test = read_split(tmp_path, "train"), read_split(tmp_path, "test")
+    row = measure(baselines(train.images)[0], train, test)
+    told = [name for name in row if "group" in name]
+    assert [name.split(" group ")[1][0] for name in told] == ["a", "b"]
+    np.savez(tmp_path / "set.npz", **arrays, test_groups=groups[:-1])
+    with pytest.raises(FileError, match="one group per picture: 48, got 47"):
+        read_split(tmp_path, "test")

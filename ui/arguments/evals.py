@@ -24,6 +24,9 @@ def add_eval(commands: Commands) -> None:
     crashes.set_defaults(package="evals")
     crashes.add_argument("--rounds", type=int, default=50, metavar="N", help="kills (default 50)")
     crashes.add_argument("--seed", type=int, default=1, metavar="S")
+    image_speed = command(actions, "image-speed", "encoder rate, search time and memory of an image index", module="speed")
+    image_speed.set_defaults(package="evals.images")
+    image_speed.add_argument("--pictures", type=int, default=100_000, metavar="N", help="in the index (default 100000)")
     images = command(
         actions, "images", "image encoders side by side: neighbours, linear probe, robustness", module="images.run"
     )
