@@ -113,7 +113,7 @@ class _Record:
         if name == ANY:
             return np.ones(size, np.int64)
         if name in (FIRST, LAST):
-            return (np.arange(size) == (0 if name == FIRST else size - 1)).astype(np.int64)
+            return np.asarray(np.arange(size) == (0 if name == FIRST else size - 1), dtype=np.int64)
         rule = self.task.predicates[name]
         if rule.expr is None:
             found = np.bincount(self.place[self.masks[name][self.dated]], minlength=size)
