@@ -102,7 +102,7 @@ def _asked(part: Sample, units: NDArray[np.float32], without: int, rounds: int, 
 
     def calibrated(z: Array) -> Array:
         calibrator: Calibrator = fit("logistic", z[aside], part.y[aside], part.age[aside])
-        return calibrator.probability(z, part.age)[asked]
+        return np.asarray(calibrator.probability(z, part.age)[asked])
 
     p, one, two = calibrated(0.8 * boosted + 0.2 * linear), calibrated(boosted), calibrated(linear)
     far = _distance(x, mine, aside, names)[asked]
