@@ -38,15 +38,18 @@ def add_ehr(commands: Commands) -> None:
     making.add_argument("--weight", type=float, default=0.5, metavar="W", help="0: subgroups as they are, 1: all alike")
     making.add_argument("--seed", type=int, default=0, metavar="S")
     making.add_argument("--out", required=True, metavar="F.csv")
-    for action in (training, evaluating, making):
+    scoring = _ehr_action(actions, "score", "a probability for every patient of a set")
+    scoring.add_argument("--out", required=True, metavar="F.csv")
+    scoring.add_argument("--workers", type=int, default=1, metavar="N", help="processes of Ray (default 1: none)")
+    for action in (training, evaluating, making, scoring):
         action.add_argument("--data", required=True, metavar="DIR", help="the set, in its original layout or as Parquet")
-    for action in (training, evaluating, predicting, making):
+    for action in (training, evaluating, predicting, making, scoring):
         action.add_argument("--task", required=True, metavar="T", help="a task's name, or a YAML file")
     for action in (tasks, training, evaluating):
         action.add_argument("--predicates", metavar="P.yaml", help="of an ACES task: what the set calls its events")
-    for action in (evaluating, predicting):
+    for action in (evaluating, predicting, scoring):
         action.add_argument("--weights", metavar="DIR", help="a model written by `ehr train` instead of the shipped one")
-    for action in (importing, training, evaluating, making):
+    for action in (importing, training, evaluating, making, scoring):
         action.add_argument("--zone", default="UTC", help="time zone of times that name none (default UTC)")
         action.add_argument("--mapping", metavar="M.yaml", help="what the columns of a table mean")
 

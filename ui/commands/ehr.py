@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run one action of `ehr`."""
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
         "import": _import, "tasks": _tasks, "train": _train, "evaluate": _evaluate, "predict": _predict, "similar": _similar,
-        "synthesize": _synthesize,
+        "synthesize": _synthesize, "score": _score,
     }  # fmt: skip
     return actions[arguments.action](arguments)
 
@@ -185,6 +185,27 @@ def _predict(arguments: argparse.Namespace) -> int:
         raise FileError(f"{source.name!r} is not there.")
     card = card_of_file(arguments.task, source, _path(arguments.weights), arguments.patient)
     print(card.model_dump_json() if arguments.json else card.as_text())
+    return 0
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    import csv
+
+    from tools.ehr.risk.card import model_for
+    from tools.ehr.risk.datasets import read_folder
+    from tools.ehr.risk.scoring import score_cohort
+    from tools.ehr.risk.tasks import load_task
+
+    task = load_task(arguments.task)
+    cohort = read_folder(Path(arguments.data), _path(arguments.mapping), arguments.zone)
+    found = score_cohort(task, model_for(task, _path(arguments.weights)), cohort, arguments.workers)
+    with Path(arguments.out).open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["subject", "moment", "probability", "no_estimate_because"])
+        for row in zip(found.subject, found.moment, found.probability, found.why, strict=True):
+            writer.writerow([int(row[0]), str(row[1]), "" if row[2] != row[2] else f"{row[2]:.4f}", row[3]])
+    told = {"rows": len(found.why), "no_estimate": sum(map(bool, found.why)), "out": Path(arguments.out).name}
+    print(json.dumps(told) if arguments.json else f"{told['rows']} rows, {told['no_estimate']} without an estimate")
     return 0
 
 
