@@ -18,6 +18,6 @@ def test_the_other_hospital_names_every_variable_differently() -> None:
 def test_three_trainings_are_asked_about_the_same_patients_in_two_ways() -> None:
     part, y = records(120)
     named = Sequences(part.code, part.value, part.hours, ("HR", "Creatinine"))
-    found = transfer(named, y, np.arange(80), np.arange(80, 120), epochs=1)
+    found = transfer(named, {"mortality": y}, np.arange(80), np.arange(80, 120), epochs=1)
     assert list(found) == ["A only", "half A, half B", "B only (mapped)"]
     assert all(set(row) == {"asked as A", "asked as B"} for row in found.values())

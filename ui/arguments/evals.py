@@ -55,6 +55,13 @@ def add_eval(commands: Commands) -> None:
     _add_service_evals(actions)
     _add_invariance_eval(actions)
     _add_safety_evals(actions)
+    speed = command(actions, "ehr-speed", "events read per second from Parquet and FHIR, memory, time of a prediction")
+    speed.set_defaults(package="evals", module="ehr_speed", child=None)
+    speed.add_argument(
+        "--events", type=int, default=1_000_000, metavar="N", help="events of the Parquet (default 1,000,000)"
+    )
+    speed.add_argument("--fhir", metavar="DIR", help="bundles to read (default: copies of the demo patient)")
+    speed.add_argument("--turns", type=int, default=3, metavar="N", help="medians of N (default 3)")
 
 
 def _add_service_evals(actions: Commands) -> None:

@@ -15,14 +15,15 @@ def add_ehr(commands: Commands) -> None:
     importing.add_argument("data", metavar="DIR")
     importing.add_argument("--out", required=True, metavar="F.parquet")
     tasks = _ehr_action(actions, "tasks", "list the tasks, or draft one from words")
-    tasks.add_argument("verb", nargs="?", choices=("draft",), help="make a task from words")
-    tasks.add_argument("words", nargs="?", metavar="WORDS", help='for example "a stay of more than a week"')
+    tasks.add_argument("verb", nargs="?", choices=("draft", "aces"), help="make one from words, or count an ACES file")
+    tasks.add_argument("words", nargs="?", metavar="WORDS|T.yaml", help='for example "a stay of more than a week"')
     tasks.add_argument("--data", metavar="DIR", help="the set that the question is asked of")
-    tasks.add_argument("--out", metavar="T.yaml", help="where to write the task")
+    tasks.add_argument("--out", metavar="T.yaml", help="where to write the task (aces: labels.parquet)")
     training = _ehr_action(actions, "train", "train the default model of a task on a folder")
     training.add_argument("--out", required=True, metavar="DIR", help="where to write model.json and trees.txt")
     evaluating = _ehr_action(actions, "evaluate", "evaluate on patients the model has not seen")
     evaluating.add_argument("--all-models", action="store_true", help="every model in one table (many minutes)")
+    evaluating.add_argument("--records", type=int, default=6000, metavar="N", help="the networks see N of the records")
     predicting = _ehr_action(actions, "predict", "the risk card of one patient")
     predicting.add_argument("record", metavar="RECORD", help="FHIR JSON, or RECORDID.txt of PhysioNet 2012")
     predicting.add_argument("--patient", metavar="ID", help="which patient of a record with several")
@@ -37,13 +38,18 @@ def add_ehr(commands: Commands) -> None:
     making.add_argument("--weight", type=float, default=0.5, metavar="W", help="0: subgroups as they are, 1: all alike")
     making.add_argument("--seed", type=int, default=0, metavar="S")
     making.add_argument("--out", required=True, metavar="F.csv")
-    for action in (training, evaluating, making):
+    scoring = _ehr_action(actions, "score", "a probability for every patient of a set")
+    scoring.add_argument("--out", required=True, metavar="F.csv")
+    scoring.add_argument("--workers", type=int, default=1, metavar="N", help="processes of Ray (default 1: none)")
+    for action in (training, evaluating, making, scoring):
         action.add_argument("--data", required=True, metavar="DIR", help="the set, in its original layout or as Parquet")
-    for action in (training, evaluating, predicting, making):
+    for action in (training, evaluating, predicting, making, scoring):
         action.add_argument("--task", required=True, metavar="T", help="a task's name, or a YAML file")
-    for action in (evaluating, predicting):
+    for action in (tasks, training, evaluating):
+        action.add_argument("--predicates", metavar="P.yaml", help="of an ACES task: what the set calls its events")
+    for action in (evaluating, predicting, scoring):
         action.add_argument("--weights", metavar="DIR", help="a model written by `ehr train` instead of the shipped one")
-    for action in (importing, training, evaluating, making):
+    for action in (importing, training, evaluating, making, scoring):
         action.add_argument("--zone", default="UTC", help="time zone of times that name none (default UTC)")
         action.add_argument("--mapping", metavar="M.yaml", help="what the columns of a table mean")
 

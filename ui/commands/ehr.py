@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run one action of `ehr`."""
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
         "import": _import, "tasks": _tasks, "train": _train, "evaluate": _evaluate, "predict": _predict, "similar": _similar,
-        "synthesize": _synthesize,
+        "synthesize": _synthesize, "score": _score,
     }  # fmt: skip
     return actions[arguments.action](arguments)
 
@@ -50,6 +50,8 @@ def _tasks(arguments: argparse.Namespace) -> int:
 
     if arguments.verb == "draft":
         return _draft(arguments)
+    if arguments.verb == "aces":
+        return _aces(arguments)
     tasks = [load_task(name) for name in task_names()]
     if arguments.json:
         print(json.dumps([task.model_dump(mode="json", by_alias=True) for task in tasks]))
@@ -82,18 +84,43 @@ def _draft(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _aces(arguments: argparse.Namespace) -> int:
+    from tools.ehr.risk.aces_sample import extracted, write_labels
+
+    if not arguments.words or not arguments.data:
+        raise InputError("Give the task file and --data DIR: ehr tasks aces T.yaml --data MEDS [--predicates P.yaml].")
+    found = extracted(Path(arguments.words), Path(arguments.data), _path(arguments.predicates))
+    if arguments.out:
+        write_labels(found, Path(arguments.out))
+    positives = int((found.label > 0).sum())
+    told = {"rows": len(found.subject), "patients": len(set(found.subject.tolist())), "positives": positives}
+    print(json.dumps(told) if arguments.json else "\n".join(f"{name}: {number}" for name, number in told.items()))
+    return 0
+
+
+def _sample(arguments: argparse.Namespace, wanted: Sequence[str] = ()) -> Sample:
+    """The task on the set, whether its file is ours or ACES's."""
+    from tools.ehr.risk.aces import is_aces
+    from tools.ehr.risk.aces_sample import aces_sample
+    from tools.ehr.risk.datasets import read_folder, sample
+    from tools.ehr.risk.tasks import load_task
+
+    file, folder = Path(arguments.task), Path(arguments.data)
+    if file.suffix in (".yaml", ".yml") and is_aces(file):
+        return aces_sample(file, folder, _path(arguments.predicates), arguments.zone)
+    return sample(load_task(arguments.task), read_folder(folder, _path(arguments.mapping), arguments.zone), wanted)
+
+
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from tools.ehr.risk.datasets import read_folder, sample
     from tools.ehr.risk.fingerprint import marks_of
     from tools.ehr.risk.model import train
-    from tools.ehr.risk.tasks import load_task
 
-    task = load_task(arguments.task)
-    part = sample(task, read_folder(Path(arguments.data), _path(arguments.mapping), arguments.zone))
+    part = _sample(arguments)
+    task = part.task
     marks = marks_of(part.cohort.events, part.rows.subject)
     model = train(task.name, part.table, part.y, part.age, part.rows.patient, task.recipe, marks)
     model.save(Path(arguments.out))
@@ -105,17 +132,13 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from tools.ehr.risk.datasets import read_folder, sample
     from tools.ehr.risk.evaluate import compare, evaluate, shipped_model
     from tools.ehr.risk.model import load_model
-    from tools.ehr.risk.tasks import load_task
 
-    task = load_task(arguments.task)
-    model = load_model(Path(arguments.weights)) if arguments.weights else shipped_model(task.name)
-    cohort = read_folder(Path(arguments.data), _path(arguments.mapping), arguments.zone)
-    part = sample(task, cohort, model.meta.features if model else ())
+    model = load_model(Path(arguments.weights)) if arguments.weights else shipped_model(arguments.task)
+    part = _sample(arguments, model.meta.features if model else ())
     if arguments.all_models:
-        return _all_models(part, arguments.json)
+        return _all_models(part, arguments.json, arguments.records)
     evaluation = evaluate(part, model)
     if arguments.json:
         print(evaluation.note, file=sys.stderr)
@@ -128,11 +151,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _all_models(part: Sample, as_json: bool) -> int:
+def _all_models(part: Sample, as_json: bool, records: int) -> int:
     from tools.ehr.models.compare import LEARNERS, compare_all
     from tools.ehr.risk.evaluate import compare
 
-    found, fitted = compare_all(part, tuple(LEARNERS)) if not part.task.hourly else ({}, 0)
+    found, fitted = compare_all(part, tuple(LEARNERS), limit=records) if not part.task.hourly else ({}, 0)
     table = {**compare(part), **found}
     if as_json:
         print(json.dumps({name: scores.as_json() for name, scores in table.items()}))
@@ -162,6 +185,27 @@ def _predict(arguments: argparse.Namespace) -> int:
         raise FileError(f"{source.name!r} is not there.")
     card = card_of_file(arguments.task, source, _path(arguments.weights), arguments.patient)
     print(card.model_dump_json() if arguments.json else card.as_text())
+    return 0
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    import csv
+
+    from tools.ehr.risk.card import model_for
+    from tools.ehr.risk.datasets import read_folder
+    from tools.ehr.risk.scoring import score_cohort
+    from tools.ehr.risk.tasks import load_task
+
+    task = load_task(arguments.task)
+    cohort = read_folder(Path(arguments.data), _path(arguments.mapping), arguments.zone)
+    found = score_cohort(task, model_for(task, _path(arguments.weights)), cohort, arguments.workers)
+    with Path(arguments.out).open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["subject", "moment", "probability", "no_estimate_because"])
+        for row in zip(found.subject, found.moment, found.probability, found.why, strict=True):
+            writer.writerow([int(row[0]), str(row[1]), "" if row[2] != row[2] else f"{row[2]:.4f}", row[3]])
+    told = {"rows": len(found.why), "no_estimate": sum(map(bool, found.why)), "out": Path(arguments.out).name}
+    print(json.dumps(told) if arguments.json else f"{told['rows']} rows, {told['no_estimate']} without an estimate")
     return 0
 
 

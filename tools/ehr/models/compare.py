@@ -193,7 +193,7 @@ LEARNERS: dict[str, Learner] = {
 
 
 def compare_all(
-    sample: Sample, names: tuple[str, ...] = tuple(LEARNERS), rounds: int = 1000, epochs: int = 4
+    sample: Sample, names: tuple[str, ...] = tuple(LEARNERS), rounds: int = 1000, epochs: int = 4, limit: int = LIMIT
 ) -> tuple[dict[str, Scores], int]:
     """Figures by model on the same 30 % of patients as `evaluate.compare`, and how many records each was fitted on.
 
@@ -204,8 +204,8 @@ def compare_all(
         raise InputError(f"{sample.task.name} asks every hour; the sequence models are for one moment per stay.")
     held = held_out(sample.rows.patient)
     rest = np.flatnonzero(~held)
-    if len(rest) > LIMIT:
-        rest = np.random.default_rng(0).choice(rest, LIMIT, replace=False)
+    if len(rest) > limit:
+        rest = np.random.default_rng(0).choice(rest, limit, replace=False)
     chosen = np.zeros(len(held), bool)
     chosen[rest] = True
     aside = chosen & (folds_of(sample.rows.patient) == 0)

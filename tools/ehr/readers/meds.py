@@ -51,6 +51,31 @@ def read_meds(path: Path, zone: str = "UTC") -> Cohort:
     return cohort_of("meds", events_from([_variables(frame) for frame in frames]), stays)
 
 
+def read_raw_meds(path: Path, zone: str = "UTC") -> Events:
+    """Events with the codes and values as they stand in the set: for tasks that name its own codes.
+
+    Raises:
+        FileError: there are no shards, or one lacks a column.
+    """
+    import numpy as np
+    import polars as pl
+
+    files = _files(path)
+    if not files:
+        raise FileError("No Parquet files there; MEDS keeps its events in data/**/*.parquet.")
+    table = pl.concat([_frame(file, Folder(path, zone)) for file in files], how="vertical_relaxed")
+    table = table.sort("subject_id", "time", nulls_last=False).collect()
+    names = tuple(table["code"].unique().sort().to_list())
+    index = table["code"].replace_strict({name: place for place, name in enumerate(names)}, return_dtype=pl.Int32)
+    return Events(
+        table["subject_id"].to_numpy().astype(np.int64),
+        table["time"].cast(pl.Datetime("us")).to_numpy().astype("datetime64[s]"),
+        index.to_numpy().astype(np.int32),
+        table["value"].fill_null(float("nan")).to_numpy().astype(np.float64),
+        names,
+    )
+
+
 def write_meds(events: Events, path: Path) -> None:
     """Write as one MEDS Parquet shard."""
     import numpy as np

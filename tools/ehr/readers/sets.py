@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tools.ehr.readers.duckdb_file import as_folder, duckdb_of
 from tools.ehr.readers.eicu import is_eicu, read_eicu
 from tools.ehr.readers.fhir_set import is_fhir, read_fhir_set
 from tools.ehr.readers.frame import Folder, check_zone
@@ -21,6 +22,10 @@ def read_set(path: Path, zone: str = "UTC") -> Cohort | None:
         FileError: it is one of these, and broken.
     """
     folder = Folder(path, check_zone(zone))
+    database = duckdb_of(path)
+    if database is not None:
+        with as_folder(database, zone) as tables:
+            return read_omop(tables)
     if path.is_dir():
         for fits, read in ((is_omop, read_omop), (is_mimic, read_mimic), (is_eicu, read_eicu)):
             if fits(folder):

@@ -52,7 +52,7 @@ def icu_stays(cohort: Cohort) -> Cohort:
         inside = ~np.isnat(time) & (time >= admitted - BEFORE) & (time <= admitted + HOURS)
         inside |= np.isnat(time) & np.isin(code, static_codes)
         since = np.maximum(time[inside] - admitted, np.timedelta64(0, "s"))
-        static = _static(events.vocabulary, time, code, admitted, stay.unit)
+        static = static_of(events.vocabulary, time, code, admitted, stay.unit)
         parts.append((
             np.full(int(inside.sum()) + len(static), len(kept), np.int64),
             np.concatenate([np.where(np.isnat(since), STATIC, ANCHOR + since), np.full(len(static), STATIC)]),
@@ -63,7 +63,7 @@ def icu_stays(cohort: Cohort) -> Cohort:
     return Cohort(cohort.source, _joined(parts, vocabulary, events.rejected), _rows(kept))
 
 
-def _static(
+def static_of(
     names: tuple[str, ...], time: NDArray[np.datetime64], code: NDArray[np.int32], admitted: np.datetime64, unit: int | None
 ) -> list[tuple[str, float]]:
     """Age, sex and unit, as far as the set tells them in its own way."""

@@ -217,16 +217,15 @@ def equalised_odds(
     flagged = p > (float(np.quantile(p[there], 0.8)) if there.any() else 1.0)
     people, index = np.unique(patient, return_inverse=True)
     random = np.random.default_rng(0)
-    weights = [
-        np.bincount(random.integers(0, len(people), len(people)), minlength=len(people))[index] for _ in range(rounds)
-    ]
+    drawn = (np.bincount(random.integers(0, len(people), len(people)), minlength=len(people)) for _ in range(rounds))
+    weights = [np.ones(len(y)), *(number[index].astype(np.float64) for number in drawn)]
     out = {}
     for family, beginnings in FAMILIES.items():
         masks = [mask & there for name, mask in groups.items() if name.startswith(beginnings)]
         masks = [mask for mask in masks if min(y[mask].sum(), (1 - y[mask]).sum()) >= LEAST]
         if len(masks) < 2:
             continue
-        gaps = np.array([_gaps(y, flagged, masks, weight) for weight in (np.ones(len(y)), *weights)])
+        gaps = np.array([_gaps(y, flagged, masks, weight) for weight in weights])
         low, high = np.nanpercentile(gaps[1:], [2.5, 97.5], axis=0)
         ends = [(round(float(a), 4), round(float(b), 4)) for a, b in zip(low, high, strict=True)]
         out[family] = OddsGap(

@@ -139,7 +139,7 @@ def choose(z: Array, y: Array, age: Array, group: NDArray[np.int64]) -> tuple[Ca
 
 
 def _alike(worse: Array) -> bool:
-    return float(worse.mean()) <= _ALIKE * float(worse.std()) / np.sqrt(len(worse))
+    return bool(worse.mean() <= _ALIKE * worse.std() / np.sqrt(len(worse)))
 
 
 def venn_abers(z: Array, y: Array, points: int = _GRID) -> tuple[list[float], list[float], list[float]]:

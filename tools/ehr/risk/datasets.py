@@ -102,10 +102,10 @@ def sample(task: Task, cohort: Cohort, wanted: Sequence[str] = ()) -> Sample:
     if not len(part.rows):
         raise InputError(f"{task.name}: no patient of this set fits the task ({task.cohort}) and has a known outcome.")
     table = features_for(task, cohort.events, part.rows)
-    return Sample(task, cohort, part.rows, _drop_rare(table, frozenset(wanted)), part.y, age_of(cohort.events, part.rows))
+    return Sample(task, cohort, part.rows, drop_rare(table, frozenset(wanted)), part.y, age_of(cohort.events, part.rows))
 
 
-def _drop_rare(table: Table, wanted: frozenset[str], least: int = 40) -> Table:
+def drop_rare(table: Table, wanted: frozenset[str], least: int = 40) -> Table:
     """Without flags that fewer than `least` rows have; a small set keeps all, for the model aligns by name."""
     if len(table.x) < 2000:
         return table

@@ -24,7 +24,7 @@ MIN_FRESH = 100
 """So many patients unknown to the shipped model, or half of the folder's, and the shipped model is evaluated on them."""
 MIN_RARER = 10
 """Below this many rows of the rarer class no AUROC, AUPRC or ECE is told: it would mean nothing."""
-_SIMPLE = ("|last", "|mean", "|min", "|max", "|count", "|present", "|clock")
+SIMPLE = ("|last", "|mean", "|min", "|max", "|count", "|present", "|clock")
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def compare(sample: Sample) -> dict[str, Scores]:
     held = held_out(sample.rows.patient)
     here = ~held
     out = {"default": _scored(sample, predict(_refit(sample, here), sample.table, sample.age), held)}
-    simple = [i for i, name in enumerate(sample.table.names) if name.endswith(_SIMPLE)]
+    simple = [i for i, name in enumerate(sample.table.names) if name.endswith(SIMPLE)]
     counts = [i for i, name in enumerate(sample.table.names) if name.endswith(("|count", "|present", "|clock"))]
     raw = _boosted(sample, simple, here)
     out["LightGBM, simple features"] = _scored(sample, sigmoid(raw), held)
@@ -139,19 +139,19 @@ def compare(sample: Sample) -> dict[str, Scores]:
     return out
 
 
-_BASELINE = Recipe(rounds=150, leaves=31, rate=0.05, columns=1.0, min_leaf=20, random_splits=False)
+BASELINE = Recipe(rounds=150, leaves=31, rate=0.05, columns=1.0, min_leaf=20, random_splits=False)
 
 
 def _boosted(sample: Sample, columns: list[int], here: NDArray[np.bool_]) -> Array:
     x = sample.table.x[:, columns]
-    return np.asarray(fit_trees(x[here], sample.y[here], _BASELINE).predict(x, raw_score=True, num_threads=1))
+    return np.asarray(fit_trees(x[here], sample.y[here], BASELINE).predict(x, raw_score=True, num_threads=1))
 
 
 def _isotonic(sample: Sample, columns: list[int], here: NDArray[np.bool_], raw: Array) -> Array:
     """Isotonic on scores held out within the training part."""
     x, fold = sample.table.x[:, columns], folds_of(sample.rows.patient)
     inner, outer = here & (fold != 0), here & (fold == 0)
-    z = np.asarray(fit_trees(x[inner], sample.y[inner], _BASELINE).predict(x[outer], raw_score=True, num_threads=1))
+    z = np.asarray(fit_trees(x[inner], sample.y[inner], BASELINE).predict(x[outer], raw_score=True, num_threads=1))
     return fit("isotonic", z, sample.y[outer], sample.age[outer]).probability(raw, sample.age)
 
 

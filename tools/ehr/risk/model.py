@@ -217,8 +217,8 @@ def train(
     if found:
         raise InputError(f"{name} looks as if its label leaks: {'; '.join(found[:5])}. Leave it out of the features.")
     names, x = list(table.names), table.x
-    parts = _held_out_scores(x, y, names, patient, recipe)
-    shares = _shares(parts, y)
+    parts = held_out_scores(x, y, names, patient, recipe)
+    shares = shares_of(parts, y)
     z = np.asarray(np.array(shares) @ parts)
     calibrator, losses = choose(z, y, age, patient)
     p, groups = calibrator.probability(z, age), groups_of(table, age)
@@ -233,15 +233,16 @@ def train(
         medians=[float(f"{v:.6g}") for v in np.nanmedian(np.where(np.isnan(x[:50000]).all(axis=0), 0, x[:50000]), axis=0)],
         trained=packed(np.zeros(0, np.uint32) if marks is None else marks),
     )  # fmt: skip
-    network = _network(x, y, recipe, recipe.network) if shares[2] else None
+    network = fit_recipe_network(x, y, recipe, recipe.network) if shares[2] else None
     return Model(meta, fit_trees(x, y, recipe), network)
 
 
-def _network(x: Matrix, y: Array, recipe: Recipe, seeds: int) -> Network:
+def fit_recipe_network(x: Matrix, y: Array, recipe: Recipe, seeds: int) -> Network:
+    """The network of a task's recipe, with so many seeds."""
     return fit_network(x, y, seeds, recipe.epochs, batch=128 if len(y) < 50000 else 512)
 
 
-def _held_out_scores(
+def held_out_scores(
     x: Matrix, y: Array, names: list[str], patient: NDArray[np.int64], recipe: Recipe
 ) -> NDArray[np.float64]:
     """Log-odds of trees, logistic regression and network on patients held out in turn, shape (3, n)."""
@@ -254,11 +255,11 @@ def _held_out_scores(
         parts[0, mine] = fit_trees(x[~mine], y[~mine], recipe).predict(x[mine], raw_score=True, num_threads=1)
         parts[1, mine] = fit_linear(x[~mine], y[~mine], names, recipe.linear_c).logit(x[mine])
         if recipe.network:
-            parts[2, mine] = _network(x[~mine], y[~mine], recipe, 1).logit(x[mine])
+            parts[2, mine] = fit_recipe_network(x[~mine], y[~mine], recipe, 1).logit(x[mine])
     return parts
 
 
-def _shares(parts: NDArray[np.float64], y: Array) -> tuple[float, float, float]:
+def shares_of(parts: NDArray[np.float64], y: Array) -> tuple[float, float, float]:
     """The shares of least log loss on held-out scores, in tenths, at least half of it trees."""
     tenths = range(6)
     options = [(10 - a - b, a, b) for a in tenths for b in (tenths if parts[2].any() else (0,)) if a + b <= 5]
