@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
     from retrieval.rerank.pair_model import PairModel
 
+SHIPPED = Path(__file__).parent / "weights" / "reranker.safetensors"
 _QUESTION_TOKENS, _PAIR_TOKENS = 64, 224
 _BATCH = 16
+_LENGTHS = 16
+"""Batches have few different lengths: for each, kernels are compiled and kept."""
 _ROWS = 1e-8
 
 
@@ -65,13 +68,13 @@ class CrossEncoder:
         with torch.inference_mode():
             for start in range(0, len(order), _BATCH):
                 rows = order[start : start + _BATCH]
-                scores[rows] = model(padded([pairs[row] for row in rows])).numpy()
+                scores[rows] = model(padded([pairs[row] for row in rows], _LENGTHS)).numpy()
         return scores
 
     def _parts(self) -> tuple[Tokenizer, PairModel]:
         with self._lock:
             if self._loaded is None:
-                self._loaded = _load(self._path)
+                self._loaded = _for_use(self._path)
             return self._loaded
 
 
@@ -123,8 +126,21 @@ def _is_trained(name: str, frozen: int) -> bool:
     return parts[1] == "encoder" and int(parts[3]) >= frozen
 
 
-def _load(path: Path) -> tuple[Tokenizer, PairModel]:
+def _for_use(path: Path) -> tuple[Tokenizer, PairModel]:
     import torch
+
+    tokenizer, model = load_trained(path)
+    if fast_bfloat16():
+        model.encoder.to(torch.bfloat16)
+    return tokenizer, model
+
+
+def load_trained(path: Path) -> tuple[Tokenizer, PairModel]:
+    """The model with what `save` wrote, float32, and its tokenizer.
+
+    Raises:
+        MissingRequirement: the packaged encoder is absent, or was not what the reranker was trained from.
+    """
     from safetensors import safe_open
 
     tokenizer, model = load_base()
@@ -144,8 +160,6 @@ def _load(path: Path) -> tuple[Tokenizer, PairModel]:
             state[name] = value
     model.load_state_dict(state)
     model.eval()
-    if fast_bfloat16():
-        model.encoder.to(torch.bfloat16)
     return tokenizer, model
 
 
