@@ -43,12 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--stop", type=int, default=0, metavar="N", help="stop after this step; 0 (default): at the end")
     parser.add_argument("--frozen", type=int, default=2, metavar="N", help="lower layers that stay as they are")
     parser.add_argument("--start", type=Path, metavar="FILE", help="go on from these weights; default: from MiniLM")
+    parser.add_argument("--without", nargs="*", default=[], metavar="KIND", help="kinds of examples that are left out")
     parser.add_argument("--each", type=int, default=0, metavar="N", help="at most so many examples of a kind; 0: all")
     parser.add_argument("--rate", type=float, default=_RATE, help=f"highest learning rate (default {_RATE})")
     arguments = parser.parse_args(argv)
     torch.manual_seed(_SEED)
     examples = [json.loads(line) for line in (arguments.work / "examples.jsonl").open(encoding="utf-8")]
-    examples = [example for example in examples if example["right"] and example["wrong"]]
+    examples = [e for e in examples if e["right"] and e["wrong"] and e["kind"] not in arguments.without]
     examples = [example for example in examples for _ in range(_TIMES.get(example["kind"], 1))]
     if arguments.each:
         examples = of_each_kind(examples, arguments.each)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).parent / "weights" / "reranker.safetensors"
 _QUESTION_TOKENS, _PAIR_TOKENS = 64, 224
+_SENTENCE = 5
+"""Words from which a search without a question mark is read as a claim or a question."""
 _BATCH = 16
 _LENGTHS = 16
 """Batches have few different lengths: for each, kernels are compiled and kept."""
@@ -53,13 +55,13 @@ class CrossEncoder:
         return f"consilium-reranker/{hashlib.sha256(self._path.read_bytes()).hexdigest()[:16]}"
 
     def score(self, question: str, passages: Sequence[str]) -> NDArray[np.float32]:
-        """Scores of shape (len(passages),); about -3 to 3 in the fused scale, higher is better."""
+        """Scores of shape (len(passages),), higher is better; all zero for a topic, which it does not judge."""
         import torch
 
         from retrieval.rerank.pair_model import padded
 
         scores = np.zeros(len(passages), dtype=np.float32)
-        if not passages:
+        if not passages or is_topic(question):
             return scores
         tokenizer, model = self._parts()
         pairs = pair_tokens(tokenizer, [(question, passage) for passage in passages])
@@ -76,6 +78,15 @@ class CrossEncoder:
             if self._loaded is None:
                 self._loaded = _for_use(self._path)
             return self._loaded
+
+
+def is_topic(question: str) -> bool:
+    """Whether a search names a subject rather than asks or claims something.
+
+    The reranker learnt from questions and claims; on MeSH headings it made the development part worse, also after it had
+    been shown others.
+    """
+    return "?" not in question and len(question.split()) < _SENTENCE
 
 
 def load_base() -> tuple[Tokenizer, PairModel]:
