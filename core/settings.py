@@ -91,6 +91,14 @@ class Settings(BaseSettings):
     indexes: tuple[str, ...] = Field(
         default=("starter",), description="Literature indexes searched in a conversation; yours come from 'index create'."
     )
+    reranker: str = Field(
+        default="own",
+        description="Second look at the best passages: 'own' (the one that ships), 'none', a cross-encoder, or URL#MODEL.",
+    )
+    vector_store: str = Field(
+        default="faiss",
+        description="'faiss', or 'qdrant:PLACE' or 'chroma:PLACE' that follows the indexes; PLACE: a folder or an address.",
+    )
     image_encoder: str = Field(
         default="", description="Encoder of image indexes: a transformers folder, or URL#MODEL; empty: the one that ships."
     )

@@ -78,6 +78,13 @@ def _medlars(data: Path) -> tuple[list[Document], list[Part]]:
     return documents, [Part("development", tuple(asked))]
 
 
+def _topics(data: Path) -> tuple[list[Document], list[Part]]:
+    documents, asked, _ = development.pubmedqa(data)
+    kept = {name for question in asked[development.PUBMEDQA_TRAINING :] for name in question.relevant}
+    _, headings = development.topics(data)
+    return [document for document in documents if document.id in kept], [Part("development", tuple(headings))]
+
+
 def _pubmedqa(data: Path) -> tuple[list[Document], list[Part]]:
     documents, asked, _ = development.pubmedqa(data)
     cut = development.PUBMEDQA_TRAINING
@@ -112,5 +119,6 @@ COLLECTIONS: dict[str, Callable[[Path], tuple[list[Document], list[Part]]]] = {
     "bioasq": _bioasq,
     "full-text": _full_text,
     "claims": _claims,
+    "topics": _topics,
 }
 _IN_POOL = frozenset({"pubmedqa-pool", "bioasq", "claims"})

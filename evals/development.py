@@ -1,7 +1,8 @@
 """The development collections, which of their questions may be learnt from, and which are only for measuring.
 
 BioASQ, by the order of the file: questions 1 to 400 test, 401 to 550 validation, the rest training. PubMedQA: the first
-400 training (and the search's constants), the rest test. Evidence Inference: articles by number, every second one test.
+400 training (and the search's constants), the rest test; MeSH headings are asked over the same two parts (`topics`).
+Evidence Inference: articles by number, every second one test.
 Documents that answer a test or validation question take no part in training, not even as wrong answers.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import re
@@ -22,6 +24,8 @@ from retrieval.corpus import Document
 
 BIOASQ_TEST, BIOASQ_VALIDATION = 400, 150
 PUBMEDQA_TRAINING = 400
+_TOPIC = (3, 24)
+"""Abstracts under a heading that is asked: under more it says little, "Humans" nothing."""
 CHUNK = 1000
 """Characters of a chunk of full text."""
 
@@ -67,6 +71,29 @@ def pubmedqa(data: Path) -> tuple[list[Document], list[Question], list[Question]
         asked.append(Question(row["question"], frozenset([row["pmid"]])))
         concluded.append(Question(row["conclusion"] or "", frozenset([row["pmid"]])))
     return documents, asked, concluded
+
+
+def topics(data: Path) -> tuple[list[Question], list[Question]]:
+    """MeSH headings as questions over PubMedQA's abstracts: for training, and others for development.
+
+    Those for training have their answers among the first 400 abstracts, those for development among the rest.
+    """
+    rows = list(lines(data / "pubmedqa.jsonl"))
+    cut = PUBMEDQA_TRAINING
+    parts: tuple[list[Question], list[Question]] = ([], [])
+    for part, kept in zip(parts, (rows[:cut], rows[cut:]), strict=True):
+        under: dict[str, set[str]] = {}
+        for row in kept:
+            for heading in {mesh.split("/")[0] for mesh in row["mesh"]}:
+                under.setdefault(heading, set()).add(row["pmid"])
+        # A hash parts the headings, so that none is on both sides.
+        wanted = [h for h in sorted(under) if _is_for_development(h) == (part is parts[1])]
+        part += [Question(h, frozenset(under[h])) for h in wanted if _TOPIC[0] <= len(under[h]) <= _TOPIC[1]]
+    return parts
+
+
+def _is_for_development(heading: str) -> bool:
+    return hashlib.sha256(heading.encode()).digest()[0] % 3 == 0
 
 
 def full_text(data: Path) -> tuple[list[Document], list[tuple[str, Question]]]:

@@ -9,7 +9,8 @@ import argparse
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory() as scratch:
         rows, gains = evaluate(
-            collections(Path(arguments.data), arguments.sets, arguments.distractors, arguments.questions),
+            _of_splits(
+                collections(Path(arguments.data), arguments.sets, arguments.distractors, arguments.questions),
+                arguments.splits,
+            ),
             Path(arguments.work or scratch),
             MiniLM(),
             reranker_named(arguments.reranker),
@@ -89,6 +93,12 @@ def run(arguments: argparse.Namespace) -> int:
             f"{gain.collection} ({gain.split}): {gain.system} over {gain.over} {r.mean:+.1%} ({r.low:+.1%} to {r.high:+.1%})"
         )
     return 0
+
+
+def _of_splits(held: Iterable[Collection], splits: Sequence[str]) -> Iterator[Collection]:
+    """The collections with those of their parts; all when none are named."""
+    for collection in held:
+        yield replace(collection, parts=tuple(p for p in collection.parts if not splits or p.split in splits))
 
 
 def evaluate(

@@ -28,7 +28,7 @@ from retrieval.index import Index
 from retrieval.search import HybridSearch
 
 _VOCABULARY, _WORDS, _TOPICS = 60_000, 110, 3_000
-_PART = 100_000
+_PART = 250_000
 _WARM_UP = 10
 _SHARES = (0.1, 0.01, 0.001)
 Floats = NDArray[np.float32]

@@ -51,7 +51,12 @@ def prepare(documents: Sequence[Document], encode: Callable[[Sequence[str]], Vec
 def passage_text(document: Document, span: Span) -> str:
     """A passage as the encoder and the reranker read it: under its document's title."""
     text = document.text[span.start : span.end]
-    return f"{document.title}. {text}" if document.title else text
+    return f"{document.title}. {text}" if document.title and not _is_title_alone(document) else text
+
+
+def _is_title_alone(document: Document) -> bool:
+    """A record without an abstract has its title for a text; it is not to count twice."""
+    return document.title == document.text
 
 
 def build_empty(folder: Path, encoder: Encoder) -> None:
@@ -171,7 +176,9 @@ def _counted(store: sqlite3.Connection, add: Sequence[Prepared]) -> tuple[Counts
     texts = Counts.of(
         numbers.counted(prepared.document.text[span.start : span.end]) for prepared in add for span in prepared.spans
     )
-    titles = Counts.of(numbers.counted(prepared.document.title) for prepared in add)
+    titles = Counts.of(
+        numbers.counted("" if _is_title_alone(prepared.document) else prepared.document.title) for prepared in add
+    )
     numbers.write()
     return texts, titles
 

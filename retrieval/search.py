@@ -6,14 +6,14 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
-from core.ports import Encoder, Reranker, SearchFilters, SearchOutcome
+from core.ports import Encoder, Reranker, SearchFilters, SearchOutcome, VectorStore
 from core.types import Passage
 from retrieval.chunking import sentence_spans
 from retrieval.corpus import Document
@@ -72,8 +72,22 @@ class Ranked:
 class HybridSearch:
     """A `core.ports.Retriever` over one index. Opens the newest generation when it changes."""
 
-    def __init__(self, index: Index, generation: str | None = None, reranker: Reranker | None = None) -> None:
-        """Search the newest generation, or always the one of that name; `reranker` looks again at the best passages."""
+    def __init__(
+        self,
+        index: Index,
+        generation: str | None = None,
+        reranker: Reranker | None = None,
+        vectors: Callable[[Generation], VectorStore] | None = None,
+    ) -> None:
+        """Search the newest generation, or always the one of that name.
+
+        Args:
+            index: the index.
+            generation: the name of a generation, current or not.
+            reranker: looks again at the best passages.
+            vectors: gives the store in which a generation's nearest vectors are searched; default: its own.
+        """
+        self._vectors = vectors
         self._index = index
         self._fixed = generation
         self._reranker = reranker
@@ -91,7 +105,8 @@ class HybridSearch:
             question = scorer.understood(query)
             vector = self._index.encoder.encode([question.for_encoder])
             ranking = scorer.rank(question, vector[0], "hybrid", _POOL, scorer.allowed(filters))
-            if self._reranker:
+            unknown = _unknown_words(generation.store, query)
+            if self._reranker and not _is_foreign(unknown, ranking.cosines):
                 ranking = reranked(generation, ranking, query, self._reranker)
             hits = [
                 _Hit(ranked.document, ranked.span, ranked.score, float(cosine), int(passage))
@@ -99,7 +114,6 @@ class HybridSearch:
                     _ranked(generation, scorer, ranking), ranking.cosines, ranking.passages, strict=True
                 )
             ]
-            unknown = _unknown_words(generation.store, query)
             kept = self._gate(generation, hits, vector[0], unknown, k)
             best = _document(generation.store, hits[0].document).title if hits and not kept else ""
             return SearchOutcome(
@@ -149,7 +163,7 @@ class HybridSearch:
         name = self._fixed or self._index.current_name()
         if self._generation is None or self._scorer is None or self._generation.folder.name != name:
             self._generation = self._index.generation(self._fixed) if self._fixed else self._index.current()
-            self._scorer = Scorer(self._generation)
+            self._scorer = Scorer(self._generation, self._vectors(self._generation) if self._vectors else None)
         return self._generation, self._scorer
 
     def _gate(
@@ -160,7 +174,7 @@ class HybridSearch:
         A word that the corpus does not know blocks the question, unless the rest of it is matched very well.
         """
         best = max((hit.similarity for hit in hits), default=0.0)
-        if unknown >= 0.5 or (unknown > 0 and best < _SURE_SIMILARITY):
+        if _is_foreign(unknown, [best]):
             return []
         passages: list[Passage] = []
         likely = hits[: adaptive_count([hit.score for hit in hits], 3 * k + _SPARE)]
@@ -201,6 +215,11 @@ def _unknown_words(store: sqlite3.Connection, query: str) -> float:
         w for w in words if not store.execute("SELECT 1 FROM words WHERE words MATCH ? LIMIT 1", (_quoted(w),)).fetchone()
     ]
     return len(missing) / len(words)
+
+
+def _is_foreign(unknown: float, similarities: Sequence[float] | NDArray[np.float32]) -> bool:
+    """Whether the corpus is about something else: a share of unknown words, unless the rest is matched very well."""
+    return unknown >= 0.5 or (unknown > 0 and max(similarities, default=0.0) < _SURE_SIMILARITY)
 
 
 def _quoted(word: str) -> str:

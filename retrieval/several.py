@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import SettingError
-from core.ports import Encoder, Retriever, SearchFilters, SearchOutcome
+from core.ports import Encoder, Reranker, Retriever, SearchFilters, SearchOutcome
 from core.types import Passage
 from retrieval.index import Index
 from retrieval.named import encoder_of
 from retrieval.search import HybridSearch
 from retrieval.starter import open_starter
+from retrieval.vectors.mirror import Mirror
 
 _STARTER = "starter"
 ROUTE = 0.15
@@ -58,8 +59,16 @@ def routed(found: Sequence[Sequence[Passage]]) -> list[Passage]:
     return sorted((passage for passages in kept for passage in passages), key=lambda passage: -passage.score)
 
 
-def open_indexes(home: Path, names: Sequence[str], encoder: Encoder) -> Retriever:
+def open_indexes(
+    home: Path,
+    names: Sequence[str],
+    encoder: Encoder,
+    reranker: Reranker | None = None,
+    mirror: Mirror | None = None,
+) -> Retriever:
     """The indexes of these names under `home/indexes`; the starter index is made and kept up to date by itself.
+
+    The starter's cards are neither reranked (they are no abstracts) nor mirrored.
 
     Raises:
         SettingError: there is no index of that name.
@@ -71,7 +80,7 @@ def open_indexes(home: Path, names: Sequence[str], encoder: Encoder) -> Retrieve
         if name == _STARTER:
             searches[name] = open_starter(home, encoder)
         elif index.exists():
-            searches[name] = HybridSearch(index)
+            searches[name] = HybridSearch(index, reranker=reranker, vectors=mirror.of if mirror else None)
         else:
             folders = sorted(path.parent.name for path in (home / "indexes").glob("*/CURRENT"))
             have = ", ".join({*folders, _STARTER})

@@ -4,7 +4,7 @@ Each example is a question, a passage that answers it and passages that our own 
 not. Questions: BioASQ and PubMedQA (training parts), PubMedQA conclusions as claims, and questions made from abstracts:
 a title asks for its own abstract (titles are then taken off all passages), a last sentence for the abstract without it.
 Evidence Inference's prompts (development articles) ask for the chunk that holds the evidence among chunks of the same
-article that share the most words with the prompt.
+article that share the most words with the prompt. MeSH headings ask for the abstracts that are indexed under them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from retrieval.words import word_forms
 _SEED = 2026
 _DEPTH, _WRONG = 30, 12
 _POSITIVES = 2
+_TOPIC_POSITIVES, _LABELLED_DEPTH = 5, 3000
 _CLAIM = (50, 350)
 """Characters of a last sentence that is asked as a claim."""
 
@@ -64,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     index.add(documents, lambda done: print(f"  {done.added} indexed", file=sys.stderr))
     examples = mined(HybridSearch(index), {document.id: document for document in documents}, asked)
     examples += in_articles(arguments.data)
+    examples += on_topics(HybridSearch(index), arguments.data, {document.id: document for document in documents})
     with (arguments.work / "examples.jsonl").open("w", encoding="utf-8") as file:
         for example in examples:
             print(json.dumps(asdict(example)), file=file)
@@ -135,6 +137,20 @@ def in_articles(data: Path) -> list[Example]:
         others = [chunk.text for chunk in of_article[number] if chunk.id not in question.relevant]
         others.sort(key=lambda text: len(own & set(word_forms(text))), reverse=True)
         examples.append(Example("full-text", question.text, right[:_POSITIVES], others[:_WRONG]))
+    return examples
+
+
+def on_topics(search: HybridSearch, data: Path, documents: dict[str, Document]) -> list[Example]:
+    """Headings, with abstracts that are indexed under them, and the nearest of the labelled ones that are not."""
+    labelled = {row["pmid"] for row in development.lines(data / "pubmedqa.jsonl")} & documents.keys()
+    asked, _ = development.topics(data)
+    examples = []
+    for question, ranking in zip(asked, search.rank_many([q.text for q in asked], _LABELLED_DEPTH), strict=True):
+        hits = [hit for hit in ranking if hit.document in labelled]
+        texts = [passage_text(documents[hit.document], Span(*hit.span)) for hit in hits]
+        right = [text for hit, text in zip(hits, texts, strict=True) if hit.document in question.relevant]
+        wrong = [text for hit, text in zip(hits, texts, strict=True) if hit.document not in question.relevant]
+        examples.append(Example("topic", question.text, right[:_TOPIC_POSITIVES], wrong[:_WRONG]))
     return examples
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from retrieval.rerank.cross_encoder import load_base, pair_tokens, save
+from retrieval.rerank.cross_encoder import load_base, load_trained, pair_tokens, save
 from retrieval.rerank.pair_model import PairModel, padded
 
 _SEED = 2026
@@ -28,6 +28,8 @@ _RATE = 6e-5
 _WARM_UP = 0.1
 _TIMES = {"bioasq": 2}
 """Kinds that are read more than once: the only questions of people that have several right answers."""
+_LENGTHS = 16
+"""Batches have few different lengths: for each, PyTorch's kernels are compiled and kept."""
 _PASSAGE_CHARACTERS = 550
 """Less than what is read later: half the time per example, so twice the examples."""
 
@@ -38,21 +40,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="where examples.jsonl is")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the weights go")
     parser.add_argument("--groups", type=int, default=0, metavar="N", help="examples read; 0 (default): all, once")
+    parser.add_argument("--stop", type=int, default=0, metavar="N", help="stop after this step; 0 (default): at the end")
     parser.add_argument("--frozen", type=int, default=2, metavar="N", help="lower layers that stay as they are")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="go on from these weights; default: from MiniLM")
+    parser.add_argument("--without", nargs="*", default=[], metavar="KIND", help="kinds of examples that are left out")
+    parser.add_argument("--each", type=int, default=0, metavar="N", help="at most so many examples of a kind; 0: all")
+    parser.add_argument("--rate", type=float, default=_RATE, help=f"highest learning rate (default {_RATE})")
     arguments = parser.parse_args(argv)
     torch.manual_seed(_SEED)
     examples = [json.loads(line) for line in (arguments.work / "examples.jsonl").open(encoding="utf-8")]
-    examples = [example for example in examples if example["right"] and example["wrong"]]
+    examples = [e for e in examples if e["right"] and e["wrong"] and e["kind"] not in arguments.without]
     examples = [example for example in examples for _ in range(_TIMES.get(example["kind"], 1))]
-    tokenizer, model = load_base()
+    if arguments.each:
+        examples = of_each_kind(examples, arguments.each)
+    tokenizer, model = load_trained(arguments.start) if arguments.start else load_base()
     freeze(model, arguments.frozen)
     groups = arguments.groups or len(examples)
     arguments.out.mkdir(parents=True, exist_ok=True)
     weights = arguments.out / "reranker.safetensors"
-    losses = train(model, tokenizer, examples, groups, lambda: save(model, weights, arguments.frozen))
+    losses = train(
+        model, tokenizer, examples, groups, arguments.rate, arguments.stop, lambda: save(model, weights, arguments.frozen)
+    )
     save(model, weights, arguments.frozen)
     print(f"{groups} groups; loss {losses[0]:.3f} at first, {losses[-1]:.3f} at the end")
     return 0
+
+
+def of_each_kind(examples: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """At most `most` examples of each kind, drawn by the seed."""
+    pick = random.Random(_SEED)  # noqa: S311 - chooses examples
+    kept: list[dict[str, Any]] = []
+    for kind in sorted({example["kind"] for example in examples}):
+        own = [example for example in examples if example["kind"] == kind]
+        kept += pick.sample(own, min(most, len(own)))
+    return kept
 
 
 def freeze(model: PairModel, layers: int) -> None:
@@ -65,7 +86,13 @@ def freeze(model: PairModel, layers: int) -> None:
 
 
 def train(
-    model: PairModel, tokenizer: Any, examples: list[dict[str, Any]], groups: int, keep: Callable[[], None] = lambda: None
+    model: PairModel,
+    tokenizer: Any,
+    examples: list[dict[str, Any]],
+    groups: int,
+    rate: float = _RATE,
+    stop: int = 0,
+    keep: Callable[[], None] = lambda: None,
 ) -> list[float]:
     """Train in place; returns the mean losses of stretches of the run, after each of which `keep` is called."""
     pick = random.Random(_SEED)  # noqa: S311 - chooses examples
@@ -76,14 +103,14 @@ def train(
     steps = groups // _GROUPS
     model.encoder.set_attn_implementation("eager")  # the faster one backwards, for short texts on a CPU
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=_RATE, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate_at(step, steps))
     losses: list[float] = []
     stretch: list[float] = []
     started = time.perf_counter()
     # No dropout: it costs a third of the time, and a few thousand examples are each seen about once.
     model.eval()
-    for step in range(steps):
+    for step in range(stop or steps):
         loss = _loss(model, tokenizer, order[step * _GROUPS : (step + 1) * _GROUPS], pick)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -112,7 +139,7 @@ def _loss(model: PairModel, tokenizer: Any, group: list[dict[str, Any]], pick: r
     with torch.autocast("cpu", dtype=torch.bfloat16):
         for start in range(0, len(order), 12):
             rows = order[start : start + 12]
-            made = model(padded(pair_tokens(tokenizer, [pairs[row] for row in rows])))
+            made = model(padded(pair_tokens(tokenizer, [pairs[row] for row in rows]), _LENGTHS))
             for row, score in zip(rows, made, strict=True):
                 scores[row] = score
     parts = torch.split(torch.stack(scores).float(), sizes)

@@ -67,7 +67,7 @@ def _fragments(path: Path) -> Iterator[tuple[int, bytes, str]]:
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
         more = True
         while more:
-            chunk = stream.read(_CHUNK)
+            chunk = stream.read1(_CHUNK)
             more = bool(chunk)
             buffer += chunk
             while start := _START.search(buffer):

@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 
     from retrieval.rerank.pair_model import PairModel
 
+SHIPPED = Path(__file__).parent / "weights" / "reranker.safetensors"
 _QUESTION_TOKENS, _PAIR_TOKENS = 64, 224
+_SENTENCE = 5
+"""Words from which a search without a question mark is read as a claim or a question."""
 _BATCH = 16
+_LENGTHS = 16
+"""Batches have few different lengths: for each, kernels are compiled and kept."""
 _ROWS = 1e-8
 
 
@@ -50,13 +55,13 @@ class CrossEncoder:
         return f"consilium-reranker/{hashlib.sha256(self._path.read_bytes()).hexdigest()[:16]}"
 
     def score(self, question: str, passages: Sequence[str]) -> NDArray[np.float32]:
-        """Scores of shape (len(passages),); about -3 to 3 in the fused scale, higher is better."""
+        """Scores of shape (len(passages),), higher is better; all zero for a topic, which it does not judge."""
         import torch
 
         from retrieval.rerank.pair_model import padded
 
         scores = np.zeros(len(passages), dtype=np.float32)
-        if not passages:
+        if not passages or is_topic(question):
             return scores
         tokenizer, model = self._parts()
         pairs = pair_tokens(tokenizer, [(question, passage) for passage in passages])
@@ -65,14 +70,23 @@ class CrossEncoder:
         with torch.inference_mode():
             for start in range(0, len(order), _BATCH):
                 rows = order[start : start + _BATCH]
-                scores[rows] = model(padded([pairs[row] for row in rows])).numpy()
+                scores[rows] = model(padded([pairs[row] for row in rows], _LENGTHS)).numpy()
         return scores
 
     def _parts(self) -> tuple[Tokenizer, PairModel]:
         with self._lock:
             if self._loaded is None:
-                self._loaded = _load(self._path)
+                self._loaded = _for_use(self._path)
             return self._loaded
+
+
+def is_topic(question: str) -> bool:
+    """Whether a search names a subject rather than asks or claims something.
+
+    The reranker learnt from questions and claims; on MeSH headings it made the development part worse, also after it had
+    been shown others.
+    """
+    return "?" not in question and len(question.split()) < _SENTENCE
 
 
 def load_base() -> tuple[Tokenizer, PairModel]:
@@ -123,8 +137,21 @@ def _is_trained(name: str, frozen: int) -> bool:
     return parts[1] == "encoder" and int(parts[3]) >= frozen
 
 
-def _load(path: Path) -> tuple[Tokenizer, PairModel]:
+def _for_use(path: Path) -> tuple[Tokenizer, PairModel]:
     import torch
+
+    tokenizer, model = load_trained(path)
+    if fast_bfloat16():
+        model.encoder.to(torch.bfloat16)
+    return tokenizer, model
+
+
+def load_trained(path: Path) -> tuple[Tokenizer, PairModel]:
+    """The model with what `save` wrote, float32, and its tokenizer.
+
+    Raises:
+        MissingRequirement: the packaged encoder is absent, or was not what the reranker was trained from.
+    """
     from safetensors import safe_open
 
     tokenizer, model = load_base()
@@ -144,8 +171,6 @@ def _load(path: Path) -> tuple[Tokenizer, PairModel]:
             state[name] = value
     model.load_state_dict(state)
     model.eval()
-    if fast_bfloat16():
-        model.encoder.to(torch.bfloat16)
     return tokenizer, model
 
 

@@ -69,9 +69,10 @@ def _late_interaction(hidden: Tensor, question: Tensor, passage: Tensor) -> Tens
     return mean
 
 
-def padded(pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Batch:
-    """Pairs of token ids, each side with its special tokens, as one batch."""
+def padded(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], multiple: int = 1) -> Batch:
+    """Pairs of token ids, each side with its special tokens, as one batch; its length is a multiple of that number."""
     length = max(len(first) + len(second) for first, second in pairs)
+    length += -length % multiple
     tokens = torch.zeros((len(pairs), length), dtype=torch.long)
     segments = torch.zeros((len(pairs), length), dtype=torch.long)
     mask = torch.zeros((len(pairs), length), dtype=torch.long)

@@ -52,6 +52,9 @@ class ChromaStore:
         if there:
             self._collection.delete(ids=sorted(there))
 
+    def close(self) -> None:
+        """Chroma's client is shared within a process and closes with it."""
+
     def get(self, ids: Ids) -> Floats:
         """Vectors of shape (len(ids), dimension).
 

@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from evals.reranker.train import freeze, train
 from retrieval.named import reranker_named
-from retrieval.rerank.cross_encoder import CrossEncoder, load_base, pair_tokens, save
+from retrieval.rerank.cross_encoder import SHIPPED, CrossEncoder, is_topic, load_base, pair_tokens, save
 from retrieval.rerank.pair_model import padded
 
 QUESTION = "Does alendronate prevent hip fractures?"
@@ -70,3 +70,23 @@ def test_long_texts_are_cut_and_the_question_keeps_its_place() -> None:
     ((question, passage),) = pair_tokens(tokenizer, [("why " * 500, "word " * 500)])
     assert (len(question), len(question) + len(passage)) == (64, 224)
     assert question[-1] == passage[-1] == tokenizer.token_to_id("[SEP]")
+
+
+def test_the_one_that_ships_is_small_and_prefers_what_answers() -> None:
+    assert SHIPPED.stat().st_size < 30e6
+    shipped = reranker_named("own")
+    assert isinstance(shipped, CrossEncoder)
+    found = shipped.score(QUESTION, [WRONG, RIGHT, "Alendronate tablets are white and round."])
+    assert found.argmax() == 1
+    assert found.argmin() == 0
+
+
+@pytest.mark.parametrize("topic", ["bone density", "Attitude of Health Personnel", "", "statins"])
+def test_a_topic_is_left_to_the_search(topic: str) -> None:
+    assert CrossEncoder(SHIPPED).score(topic, [WRONG, RIGHT]).tolist() == [0, 0]
+    assert is_topic(topic)
+
+
+@pytest.mark.parametrize("asked", ["What is osteopenia?", "Statins do not prevent hip fractures", QUESTION])
+def test_a_question_or_a_claim_is_not(asked: str) -> None:
+    assert not is_topic(asked)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from core.errors import IndexDamaged, SettingError
 from core.ports import SearchFilters
@@ -159,6 +162,33 @@ def test_several_indexes_are_searched_as_one(tmp_path: Path) -> None:
     assert both.search("bisoprolol heart rate", 3, SearchFilters(corpora=("bones",))).passages == ()
     with pytest.raises(SettingError, match=r"no index 'none'.*bones"):
         open_indexes(home, ("none",), WordEncoder())
+
+
+class LastFirst:
+    """A reranker for which the passage that says least is best; it notes what it was asked."""
+
+    identity = "last-first"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def score(self, question: str, passages: Sequence[str]) -> NDArray[np.float32]:
+        self.asked.append(question)
+        return np.array([-len(passage) for passage in passages], dtype=np.float32)
+
+
+def test_a_conversations_search_reranks_what_the_gate_may_pass_and_only_that(tmp_path: Path) -> None:
+    texts = [f"Alendronate reduces vertebral fractures{' in women of great age' * n}." for n in (2, 1, 0)]
+    made = Index(tmp_path / "indexes" / "bones", WordEncoder())
+    made.add(Document(id=str(number), text=text) for number, text in enumerate(texts))
+    reranker = LastFirst()
+    search = open_indexes(tmp_path, ("bones",), WordEncoder(), reranker)
+    question = "alendronate vertebral fractures"
+    plain = {hit.document_id: hit.score for hit in HybridSearch(made).search(question, 3).passages}
+    found = {hit.document_id: hit.score for hit in search.search(question, 3).passages}
+    assert found["2"] > plain["2"]
+    assert search.search("quaxil blorptitis", 3).passages == ()
+    assert reranker.asked == [question]
 
 
 def test_batch_ranking_gives_each_document_once_in_every_mode(index: Index) -> None:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from core.errors import IndexDamaged, InputError
 from core.ports import SearchFilters
 from retrieval import arrays
-from retrieval.build import prepare
+from retrieval.build import passage_text, prepare
+from retrieval.chunking import Span
 from retrieval.corpus import Document
 from retrieval.index import Index, _batch_size
 from retrieval.search import HybridSearch
@@ -256,3 +257,14 @@ def test_ranges_are_what_arange_gives(starts: list[int]) -> None:
     stops = first + np.arange(len(first)) * 3
     expected = [number for a, b in zip(first, stops, strict=True) for number in range(a, b)]
     assert arrays.ranges(first, stops).tolist() == expected
+
+
+def test_a_record_that_is_only_a_title_counts_its_words_once(tmp_path: Path) -> None:
+    index = Index(tmp_path / "papers", WordEncoder())
+    bare = Document.model_validate({"id": "bare", "title": "Alendronate and the hip", "text": ""})
+    index.add([bare, Document(id="whole", title="Alendronate and the hip", text="A trial.")])
+    with closing(index.current().store):
+        assert index.current().postings.lengths.tolist() == [2, 3]
+    assert passage_text(bare, Span(0, len(bare.text))) == "Alendronate and the hip"
+    (hits,) = HybridSearch(index).rank_many(["alendronate hip"], 2)
+    assert {hit.document for hit in hits} == {"bare", "whole"}

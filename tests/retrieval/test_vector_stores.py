@@ -15,12 +15,22 @@ from numpy.typing import NDArray
 
 from core.errors import InputError
 from core.ports import VectorStore
+from retrieval.corpus import Document
+from retrieval.encoders import MiniLM
+from retrieval.index import Index
+from retrieval.search import HybridSearch
 from retrieval.vectors.chroma_store import ChromaStore
 from retrieval.vectors.faiss_store import FaissStore
-from retrieval.vectors.mirror import follow
+from retrieval.vectors.mirror import follow, mirror_named
 from retrieval.vectors.qdrant_store import QdrantStore
 
 DIMENSION = 16
+TEXTS = (
+    "Alendronate reduced fractures of the hip in women with low bone mass.",
+    "A randomized trial of statins in heart failure.",
+    "Zoledronate once a year and the risk of vertebral fracture.",
+    "Convolutional networks read chest films.",
+)
 Make = Callable[[Path], VectorStore]
 
 
@@ -135,6 +145,44 @@ def test_a_store_follows_a_generation(tmp_path: Path) -> None:
     assert other.ids().tolist() == source.ids.tolist()
     assert follow(source, other) == (0, 0)
     other.close()
+
+
+def test_a_store_of_an_index_that_was_made_anew_gets_the_new_vectors(tmp_path: Path) -> None:
+    other = QdrantStore(tmp_path / "other", DIMENSION)
+    for seed in (1, 2):
+        folder = tmp_path / f"source-{seed}"
+        folder.mkdir()
+        source = FaissStore.create(folder, DIMENSION)
+        source.add(np.arange(8), unit(8, seed))
+        follow(source, other)
+    np.testing.assert_allclose(other.get(np.arange(8)), unit(8, 2), atol=1e-5)
+    other.close()
+
+
+def test_a_search_through_another_store_ranks_as_through_its_own(tmp_path: Path) -> None:
+    index = Index(tmp_path / "bones", MiniLM())
+    index.add(Document(id=str(n), text=text) for n, text in enumerate(TEXTS))
+    mirror = mirror_named(f"qdrant:{tmp_path / 'stores'}")
+    assert mirror is not None
+    through, own = HybridSearch(index, vectors=mirror.of), HybridSearch(index)
+    question = "does alendronate protect the hip"
+    assert ranked(through, question) == ranked(own, question)
+    index.add([Document(id="new", text="Alendronate halves hip fractures.")])
+    assert ranked(through, question) == ranked(own, question)
+    assert "new" in ranked(through, question)
+    index.remove(["new"])
+    assert ranked(through, question) == ranked(own, question)
+    mirror.close()
+
+
+def ranked(search: HybridSearch, question: str) -> list[str]:
+    return [hit.document for hit in search.rank_many([question], 3)[0]]
+
+
+@pytest.mark.parametrize("name", ["qdrant", "qdrant:", "milvus:/x", "Faiss"])
+def test_an_unknown_store_is_refused_with_what_is_allowed(name: str) -> None:
+    with pytest.raises(InputError, match="Allowed: 'faiss'"):
+        mirror_named(name)
 
 
 def test_faiss_survives_reopening_and_finds_nearly_all_through_its_lists(tmp_path: Path) -> None:

@@ -115,6 +115,9 @@ def _add_eval_retrieval(actions: Commands) -> None:
     retrieval.add_argument("--data", metavar="DIR", default=".", help="folder of the development collections")
     retrieval.add_argument("--work", metavar="DIR", help="keep the indexes here, to score again without encoding")
     retrieval.add_argument("--sets", nargs="+", default=["medlars", "pubmedqa", "bioasq"], metavar="SET")
+    retrieval.add_argument(
+        "--splits", nargs="*", default=[], metavar="S", help="only these parts: test, validation, development"
+    )
     retrieval.add_argument("--distractors", type=int, default=-1, metavar="N", help="other documents (default all)")
     retrieval.add_argument("--questions", type=int, default=0, metavar="N", help="first N of each part (default all)")
     retrieval.add_argument("--reranker", default="none", metavar="R", help="also rerank by this: own, a model, URL#MODEL")

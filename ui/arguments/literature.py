@@ -41,7 +41,10 @@ def add_index(commands: Commands) -> None:
     search.add_argument("--k", type=int, default=10, help="documents per query (default 10)")
     search.add_argument("--mode", choices=("hybrid", "bm25", "dense"), default="hybrid")
     search.add_argument(
-        "--reranker", default="none", metavar="R", help="look again at the best 50: a cross-encoder, weights, or URL#MODEL"
+        "--reranker",
+        default="own",
+        metavar="R",
+        help="looks again at the best 50 of a hybrid search: own (default), none, a cross-encoder, weights, or URL#MODEL",
     )
     search.add_argument("--from", dest="year_from", type=int, metavar="YEAR")
     search.add_argument("--to", dest="year_to", type=int, metavar="YEAR")
