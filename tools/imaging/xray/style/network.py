@@ -2,8 +2,9 @@
 
 After CT2X-GAN: content from the film computed from CT, a style code from a reference film, attention that knows the pose,
 and a term that keeps the result like the computed film. What differs: nothing is painted. For a coarse grid of places the
-network gives a monotone tone curve (as in deep bilateral learning, Gharbi et al., ACM Trans Graph 2017;36:118),
-interpolated between them; then sharpness and grain. A brighter place stays brighter than its neighbourhood, so edges stay where they are.
+network gives a monotone tone curve, interpolated between them (as in deep bilateral learning, Gharbi et al., ACM Trans
+Graph 2017;36:118); then sharpness and grain. A brighter place stays brighter than its neighbourhood, so edges stay where
+they are.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ class PoseAttention(nn.Module):
         query = self.query(condition).reshape(n, self.heads, 1, -1)
         weight = (query @ self.key(seen).reshape(split) / (_WIDTH // self.heads) ** 0.5).softmax(dim=-1)
         found = (weight @ self.value(seen).reshape(split).transpose(2, 3)).reshape(n, _WIDTH)
-        return seen + self.out(found)[:, :, None, None]
+        attended: Tensor = seen + self.out(found)[:, :, None, None]
+        return attended
 
 
 class StyleNet(nn.Module):

@@ -36,9 +36,9 @@ _LEARN_MM = 1.5
 class Recipe:
     """Settings of a run; the defaults are those of the shipped weights."""
 
-    views: int = 96
+    views: int = 64
     side: int = 112
-    steps: int = 900
+    steps: int = 400
     batch: int = 6
     rate: float = 2e-3
     real_every: int = 4
@@ -112,7 +112,7 @@ def train(
         real = bool(references) and step % recipe.real_every == recipe.real_every - 1
         losses = _real(net, views, references, rng, recipe) if real else _paired(net, views, rng, recipe, codes)
         optimiser.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(losses.values())).sum())
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         schedule.step()
