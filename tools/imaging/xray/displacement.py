@@ -15,8 +15,13 @@ _STRONG = 0.9
 """Edges are the pixels whose slope is above this quantile, and a maximum across the edge."""
 
 
-def edge_points(film: Image, most: int = 4000, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Places (n, 2) of strong edges to a fraction of a pixel, and their unit normals (n, 2); row first."""
+def edge_points(
+    film: Image, bone: Image | None = None, most: int = 4000, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Places (n, 2) of strong edges to a fraction of a pixel, and their unit normals (n, 2); row first.
+
+    With the path lengths in bone (`bone`), only where these change fast too: edges of bone.
+    """
     rows, columns = (ndimage.gaussian_filter(film, _SIGMA, order=order) for order in ((1, 0), (0, 1)))
     slope = np.hypot(rows, columns)
     inner = np.zeros(film.shape, dtype=bool)
@@ -25,7 +30,11 @@ def edge_points(film: Image, most: int = 4000, seed: int = 0) -> tuple[NDArray[n
     inner &= ndimage.binary_erosion(film > 0.02, iterations=8)
     if not inner.any():
         return np.zeros((0, 2)), np.zeros((0, 2))
-    places = np.argwhere(inner & (slope > np.quantile(slope[inner], _STRONG)))
+    strong = inner & (slope > np.quantile(slope[inner], _STRONG))
+    if bone is not None:
+        change = ndimage.gaussian_gradient_magnitude(bone.astype(np.float32), _SIGMA)
+        strong &= change > np.quantile(change[inner], _STRONG)
+    places = np.argwhere(strong)
     if len(places) > most:
         places = places[np.random.default_rng(seed).choice(len(places), most, replace=False)]
     normal = np.stack([rows[tuple(places.T)], columns[tuple(places.T)]], axis=1).astype(np.float64)
@@ -34,13 +43,13 @@ def edge_points(film: Image, most: int = 4000, seed: int = 0) -> tuple[NDArray[n
     return (places + offset[:, None] * normal)[found], normal[found]
 
 
-def edge_displacement(computed: Image, restyled: Image) -> NDArray[np.float64]:
+def edge_displacement(computed: Image, restyled: Image, bone: Image | None = None) -> NDArray[np.float64]:
     """Distance (n,) in pixels from each edge of the computed film to the nearest slope maximum of the restyled one.
 
     The restyled film is searched along the edge's normal, `_REACH` pixels to both sides; an edge without a maximum there
     counts as displaced by all of it.
     """
-    places, normals = edge_points(computed)
+    places, normals = edge_points(computed, bone)
     slope = ndimage.gaussian_gradient_magnitude(restyled.astype(np.float32), _SIGMA)
     offset, found = _peaks(slope, places, normals, _REACH)
     return np.where(found, np.abs(offset), _REACH)

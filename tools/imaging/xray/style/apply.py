@@ -64,7 +64,7 @@ class Stylist:
     def restyle(self, film: Radiograph, code: torch.Tensor, seed: int = 0, *, grain: bool = True) -> Array:
         """The film (rows, columns), 0 to 1, in a style; collimated as it was."""
         view = film.camera.view
-        content = torch.from_numpy(content_of(film.dense))[None, None]
+        content = torch.from_numpy(content_of(film.dense, film.camera.mm_per_pixel))[None, None]
         noise = torch.randn(content.shape, generator=torch.Generator().manual_seed(seed)) if grain else None
         with torch.inference_mode():
             made = self._net(content, pose_of(view.azimuth, view.elevation)[None], code[None], noise)[0, 0].numpy()

@@ -19,6 +19,8 @@ KNOTS = 8
 """Points of a tone curve."""
 GRID = 12
 """Places of tone curves along a side."""
+_EVEN = 0.4
+"""Share of the grey scale that is dealt out evenly: what keeps the slope of a tone curve from going to zero."""
 _COARSE = 48
 _WIDTH = 24
 
@@ -93,7 +95,7 @@ class StyleNet(nn.Module):
         self.second = nn.Conv2d(_WIDTH, _WIDTH, 3, stride=2, padding=1)
         self.attention = PoseAttention()
         self.third = nn.Conv2d(_WIDTH, _WIDTH, 3, stride=2, padding=1)
-        self.curves = nn.Conv2d(_WIDTH, KNOTS, 1)
+        self.curves = nn.Conv2d(_WIDTH, KNOTS + 1, 1)
         self.texture = nn.Sequential(nn.Linear(4 + CODE, 24), nn.ELU(), nn.Linear(24, 4))
 
     def forward(self, content: Tensor, pose: Tensor, code: Tensor, grain: Tensor | None = None) -> Tensor:
@@ -119,7 +121,9 @@ class StyleNet(nn.Module):
         seen = functional.elu(self.first(small) * (1 + scale1[:, :, None, None]) + shift1[:, :, None, None])
         seen = self.attention(functional.elu(self.second(seen)), condition)
         seen = functional.elu(self.third(seen) * (1 + scale2[:, :, None, None]) + shift2[:, :, None, None])
-        return functional.softplus(self.curves(seen)) / KNOTS
+        # Shares of the grey scale, the last one unused: no curve leaves the scale, and none is flat, so no edge is lost.
+        shares = self.curves(seen).softmax(dim=1)
+        return (_EVEN / (KNOTS + 1) + (1 - _EVEN) * shares)[:, :KNOTS]
 
 
 def apply_curves(content: Tensor, increments: Tensor) -> Tensor:

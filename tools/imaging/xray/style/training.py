@@ -36,13 +36,13 @@ _LEARN_MM = 1.5
 class Recipe:
     """Settings of a run; the defaults are those of the shipped weights."""
 
-    views: int = 64
-    side: int = 112
-    steps: int = 400
+    views: int = 48
+    side: int = 96
+    steps: int = 240
     batch: int = 6
     rate: float = 2e-3
     real_every: int = 4
-    similarity: float = 0.2
+    similarity: float = 1.0
     seed: int = 7
 
 
@@ -75,7 +75,12 @@ def training_views(cts: Sequence[Volume], recipe: Recipe) -> list[View2D]:
         request = Request(view, Detector(recipe.side, recipe.side), collimate=False)
         film = synthesize(ct, request, body=body, box=box)
         views.append(
-            View2D(content_of(film.dense), film.paths, pose_of(view.azimuth, view.elevation), film.camera.mm_per_pixel)
+            View2D(
+                content_of(film.dense, film.camera.mm_per_pixel),
+                film.paths,
+                pose_of(view.azimuth, view.elevation),
+                film.camera.mm_per_pixel,
+            )
         )
     return views
 
