@@ -12,7 +12,7 @@ from agent.film_plans import about_a_film, again, beside_healthy, film_of
 from agent.models import replies
 from agent.plans import Plan, PlannedCall, Situation
 from agent.routing import OUTSIDE, Route, Router, clauses_of, cued
-from core.types import Artifact
+from core.types import Artifact, ArtifactKind
 
 __all__ = ["Plan", "PlannedCall", "Situation", "make_plan"]
 
@@ -42,6 +42,8 @@ _WHY_GRADE = re.compile(
 _WHY = re.compile(r"\W*(and\s+|but\s+)?why\b(\s+(is|that|so)\b.*)?\W*", re.IGNORECASE)
 
 
+_SEEN = frozenset({"volume", "mask", "radiograph", "image"})
+"""What can show a fracture, or at least be looked at for one."""
 _ALIKE: dict[str, frozenset[str]] = {
     "find_similar_patients": frozenset({"record"}),
     "find_similar_images": frozenset({"radiograph", "image", "volume"}),
@@ -90,6 +92,12 @@ def _settle(clause: str, route: Route, situation: Situation) -> str:
     kinds = {artifact.kind for artifact in situation.artifacts}
     if route.tool == "grade_fractures" and _is_general(clause) and not slots.levels(clause):
         return "search_literature"
+    if route.tool == "read_record" and _BROKEN.search(clause) and "record" not in kinds and kinds & _SEEN:
+        return "grade_fractures"
+    return _by_cue_and_attachments(clause, route, kinds)
+
+
+def _by_cue_and_attachments(clause: str, route: Route, kinds: set[ArtifactKind]) -> str:
     named = [tool for tool in route.probabilities if cued(tool, clause)]
     if named == ["read_record"] and "record" in kinds and not _is_general(clause):
         return "read_record"

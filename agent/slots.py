@@ -80,7 +80,7 @@ def film(text: str) -> dict[str, JsonValue]:
         found["kvp"] = float(match.group(1))
     for name, pattern, value in (
         ("parallel", r"\bparallel\b", True), ("scatter", r"\bscatter\w*\b", 0.5), ("photons", r"\b(?:noise|noisy|grainy)\b", 5000.0),
-        ("dicom", r"\bdicom\b", True), ("keep_table", r"\b(?:with|keep) the table\b", True),
+        ("dicom", r"\bdicom\b", True), ("style", r"\b(?:realistic\w*|real[- ]look\w*|like a real|style of a (?:real )?(?:radiograph|x-?ray|film))", "drawn"), ("keep_table", r"\b(?:with|keep) the table\b", True),
     ):  # fmt: skip
         if re.search(pattern, text, re.IGNORECASE) and not re.search(
             rf"\b(?:no|without) {pattern[2:]}", text, re.IGNORECASE

@@ -13,6 +13,7 @@ Attached = Literal["sample", "ct", "film", "record", "nothing"]
 GRADE = ("grade_fractures",)
 SHOW = ("show_image",)
 HEALTHY = ("synthesize_healthy_spine",)
+FILM = ("synthesize_xray",)
 SEARCH = ("search_literature",)
 READ = ("read_record",)
 SIMILAR = ("find_similar_patients",)
@@ -30,6 +31,18 @@ class Phrasing(NamedTuple):
     attached: Attached = "sample"
 
 
+_FILM = (
+    "what would the plain radiograph of this CT look like",
+    "simulate an AP chest film from the scan",
+    "Can you make me a lateral x-ray out of ct1?",
+    "I need a DRR at 70 kVp",
+    "compute a right lateral radiograph of the twin",
+    "give me an oblique x-ray of ct2",
+    "Show how this spine would look on a conventional x-ray, front and side",
+    "synthetic radiograph of the thoracic spine, PA",
+    "project the scan as an x-ray from 20 degrees to the right",
+    "a coned lateral x-ray of T11 from this CT",
+)
 _HEALTHY = (
     "Paint T11 of ct2 the way it was before the collapse",
     "what would the spine look like without the fracture",
@@ -237,6 +250,7 @@ _ALIKE = (
 PHRASINGS: tuple[Phrasing, ...] = (
     *(Phrasing(text, GRADE) for text in _GRADE),
     *(Phrasing(text, HEALTHY) for text in _HEALTHY),
+    *(Phrasing(text, FILM) for text in _FILM),
     *(Phrasing(text, SHOW) for text in _SHOW),
     *(Phrasing(text, SEARCH) for text in _SEARCH),
     *(Phrasing(text, READ) for text in _READ),

@@ -52,6 +52,7 @@ def add_eval(commands: Commands) -> None:
     concepts.add_argument("--indexes", nargs="*", metavar="NAME", help="literature indexes to propose concepts from")
     concepts.add_argument("--split", default="test", choices=("val", "test"))
     concepts.add_argument("--encoder", metavar="FOLDER|URL")
+    _add_xray_eval(actions)
     _add_service_evals(actions)
     _add_invariance_eval(actions)
     _add_safety_evals(actions)
@@ -62,6 +63,19 @@ def add_eval(commands: Commands) -> None:
     )
     speed.add_argument("--fhir", metavar="DIR", help="bundles to read (default: copies of the demo patient)")
     speed.add_argument("--turns", type=int, default=3, metavar="N", help="medians of N (default 3)")
+
+
+def _add_xray_eval(actions: Commands) -> None:
+    xray = command(actions, "xray", "computed films: path lengths against theory, sides, speed, what the style moves")
+    xray.set_defaults(package="evals")
+    xray.add_argument("--ct", metavar="CT", help="CT for speed and style (default: the sample CT)")
+    xray.add_argument("--held-out", nargs="+", metavar="CT", help="CTs that no style was trained on")
+    xray.add_argument("--masks", nargs="+", metavar="SEG", help="vertebra labels, beside the held-out CTs: landmarks")
+    xray.add_argument("--reference", metavar="FILM", help="a real film whose style is used too")
+    xray.add_argument("--styles", type=int, default=3, metavar="N", help="drawn styles (default 3)")
+    xray.add_argument("--voxel", type=float, default=1.0, metavar="MM", help="voxels of the phantoms (default 1)")
+    xray.add_argument("--weights", metavar="F", help="style weights instead of the shipped ones")
+    xray.add_argument("--out", metavar="DIR", help="write xray.json here")
 
 
 def _add_service_evals(actions: Commands) -> None:

@@ -16,7 +16,7 @@ from tools.imaging.slices import mark_of, matching_mask, volume_of
 from tools.imaging.volume import Volume, save_volume
 
 if TYPE_CHECKING:
-    from tools.imaging.healthivert.volume import HealthySpine
+    from tools.imaging.healthivert.volume import HealthySpine, Restored
 
 METHOD = "pseudo-healthy synthesis"
 _MOST_SHOWN = 4
@@ -125,6 +125,8 @@ class SynthesizeHealthySpine:
         context.check()
         from tools.imaging.healthivert.before_after import draw_before_after
 
+        context.progress(0.92, "measuring the painted spine")
+        losses = _losses(grading), _losses(grade_mask(done.mask))
         shown = [item for item in done.syntheses if item.laterals][:_MOST_SHOWN]
         artifacts = _volumes(done, image, context)
         if shown:
@@ -132,7 +134,7 @@ class SynthesizeHealthySpine:
             artifacts = (context.store.add(picture, _picture(image, context), ".png"), *artifacts)
         return ToolResult(
             summary=_summary(done, image),
-            evidence=tuple(_finding(done, position, image) for position in range(len(done.restored))),
+            evidence=tuple(_finding(restored, losses, image) for restored in done.restored),
             artifacts=artifacts,
             warnings=(_MARK, *_unpainted(levels, done, image)),
             provenance=provenance,
@@ -202,18 +204,30 @@ def _picture(image: Artifact, context: ToolContext) -> NewArtifact:
     )
 
 
-def _finding(done: HealthySpine, position: int, image: Artifact) -> Finding:
-    restored = done.restored[position]
+def _losses(grading: Grading) -> dict[str, int]:
+    """Per level the loss of its worst third against what the rest of the spine predicts, per cent."""
+    return {item.level: round(100 * max(item.loss)) for item in grading.graded}
+
+
+def _finding(restored: Restored, losses: tuple[dict[str, int], dict[str, int]], image: Artifact) -> Finding:
+    """What was painted, measured again by the neighbour model where it can measure it."""
+    before, after = (found.get(restored.level) for found in losses)
     had, has = restored.rows[1] - restored.rows[0], restored.height
+    told = f"takes {has} mm along the spine where it takes {had} mm in the scan"
+    if before is not None and after is not None:
+        told = (
+            f"stands at its worst third {after} % below the height that its neighbours predict, where it stands {before} % "
+            "below in the scan"
+        )
     return Finding(
-        name="painted_height",
-        value=has,
-        unit="mm",
+        name="painted_height" if after is None else "painted_loss",
+        value=has if after is None else after,
+        unit="mm" if after is None else "%",
         where=restored.level,
         method=METHOD,
         artifact=image.handle,
-        statement=f"In the synthetic picture of {image.handle}, {restored.level} takes {has} mm along the spine where it "
-        f"takes {had} mm in the scan; this is an illustration and no measurement.",
+        statement=f"In the synthetic picture of {image.handle}, {restored.level} {told}; this is an illustration and no "
+        "measurement of the patient.",
     )
 
 

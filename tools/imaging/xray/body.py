@@ -75,7 +75,7 @@ def find_body(volume: Volume, *, remove_table: bool = True) -> Body:
     if not tissue.any():
         raise FileError("The CT holds nothing but air: no voxel is denser than -500 HU.")
     region = _patient(tissue) if remove_table else np.ones_like(tissue)
-    found = _largest(tissue & region)
+    found = _largest(tissue & region) if remove_table else tissue
     where = [np.flatnonzero(found.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
     first = tuple(int(w[0]) * s for w, s in zip(where, step, strict=True))
     last = tuple(min(int(w[-1] + 1) * s, n) for w, s, n in zip(where, step, volume.data.shape, strict=True))

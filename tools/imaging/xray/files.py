@@ -155,12 +155,12 @@ def read_film(path: Path) -> NDArray[np.float32]:
         read = read_dicom([path])
         if not isinstance(read, DicomFilm):
             raise FileError(f"{path.name!r} is a slice or a series, not a film.")
-        return read.pixels.astype(np.float32) / 255
+        return np.asarray(read.pixels, dtype=np.float32) / np.float32(255)
     try:
         with Image.open(path) as image:
             if image.width * image.height > _MOST_REFERENCE_PIXELS:
                 raise FileError(f"{path.name!r} has {image.width} x {image.height} pixels: too many for a reference.")
-            return np.asarray(image.convert("L"), dtype=np.float32) / 255
+            return np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
     except (OSError, SyntaxError, ValueError) as error:
         raise FileError(f"{path.name!r} cannot be read as a picture: {str(error)[:100]}.") from error
 

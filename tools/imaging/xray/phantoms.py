@@ -59,7 +59,7 @@ class Solid:
             high = np.where(slope > 1e-12, np.minimum(high, at), high)
             low = np.where(slope < -1e-12, np.maximum(low, at), low)
             low = np.where((np.abs(slope) <= 1e-12) & (left < 0), high, low)
-        return np.maximum(high - low, 0) * np.linalg.norm(direction, axis=-1)
+        return np.asarray(np.maximum(high - low, 0) * np.linalg.norm(direction, axis=-1))
 
 
 _NONE = (np.zeros((0, 3)), np.zeros(0))

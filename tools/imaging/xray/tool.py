@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.errors import CallError, GateRefusal
 from core.types import Artifact, Finding, NewArtifact, Timing, ToolProvenance, ToolResult
 from tools.base import Accepts, Card, ToolContext, ToolSpec
-from tools.imaging.slices import mark_of, matching_mask, volume_of
+from tools.imaging.slices import film_of, mark_of, matching_mask, volume_of
 from tools.imaging.xray.geometry import Detector, parse_view
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _MOST_VIEWS = 4
 _MARK = "Computed from a CT: a synthetic film, not an exposure of the patient and not evidence about one."
 _DIFFER_HU = 60.0
+_LEAST_DIFFERING = 8
+"""Voxels, of every second one along each axis."""
 _DETAIL_MM = 90.0
 """Half of the least side of a detail: about five vertebrae."""
 _LEVEL_MM = 70.0
@@ -56,6 +58,10 @@ class XrayParams(BaseModel):
     scatter: float = Field(default=0, description="Scatter-to-primary ratio, 0 to 10; 0.2 to 0.5 with a grid.")
     photons: float | None = Field(default=None, description="Quanta per open pixel for noise, 10 to 1e9; none by default.")
     seed: int = Field(default=0, description="Seed of the noise.")
+    style: str | None = Field(
+        default=None,
+        description='Look of a radiograph: "drawn" (by seed), or the handle of a film whose look is taken; none by default.',
+    )
     keep_table: bool = Field(default=False, description="Whether the CT table stays in the film.")
     dicom: bool = Field(default=False, description="Also make a DICOM file of each film.")
 
@@ -64,7 +70,7 @@ _SPEC = ToolSpec(
     name="synthesize_xray",
     version="1",
     description="Computes the radiograph (X-ray film, DRR) that a CT would give: AP, PA, lateral, oblique or any angle, "
-    "cone or parallel beam, tube voltage, scatter, noise; beside the film of a second CT if asked. Synthetic, never evidence.",
+    "cone or parallel beam, tube voltage, scatter, noise; beside the film of a second CT if asked. Never evidence.",
     params=XrayParams,
     examples=(
         "Show the lateral X-ray of this CT",
@@ -86,8 +92,10 @@ _SPEC = ToolSpec(
     ),
     card=Card(
         method="Beer-Lambert line integrals of water and cortical bone (Joseph's method) through the CT, a Kramers spectrum "
-        "with NIST attenuation, dynamic range compression for viewing. Physics only: no network paints anything.",
-        trained_on="Nothing: no model is involved.",
+        "with NIST attenuation, dynamic range compression for viewing. Where a style is asked for, a small network sets "
+        "tone curves, sharpness and grain; it paints nothing.",
+        trained_on="The projection: nothing. The style: simulated looks of films of the sample CT, and one real chest film "
+        "(RG1 of pydicom-data); see tools/imaging/xray/style/weights/CARD.md.",
         performance="Path lengths of a sphere, a cylinder and a wedge within 1 % of theory at ten poses; sides verified "
         "with an asymmetric phantom. Figures and command in docs/synthesis.md.",
         intended_use="To see what a plain film of this anatomy would show; teaching, positioning, data for research.",
@@ -164,15 +172,35 @@ def _shots(params: XrayParams, image: Artifact, other: Artifact | None, context:
     context.progress(0.1, "finding the patient")
     check_hounsfield(ct, image.handle)
     body = find_body(ct, remove_table=not params.keep_table)
+    restyle = _restyler(params, context)
     shots: list[_Shot] = []
     number = len(requests) * len(boxes)
     for count, (part, box, request) in enumerate((p, b, r) for p, b in boxes for r in requests):
         context.progress(0.15 + 0.8 * count / number, f"{request.view.name} of {image.handle}")
         first = synthesize(ct, request, image.handle, body, context.check, box=box)
-        shots.append(_Shot(image, first, part))
+        shots.append(_Shot(image, restyle(first), part))
         if other is not None and second is not None:
-            shots.append(_Shot(other, synthesize(second, request, other.handle, body, context.check, like=first), part))
+            shots.append(
+                _Shot(other, restyle(synthesize(second, request, other.handle, body, context.check, like=first)), part)
+            )
     return shots
+
+
+def _restyler(params: XrayParams, context: ToolContext) -> Callable[[Radiograph], Radiograph]:
+    """What gives films the look that is asked for."""
+    if params.style is None:
+        return lambda film: film
+    from tools.imaging.xray.style.apply import as_reference, shipped_stylist
+
+    stylist = shipped_stylist()
+    if params.style == "drawn":
+        code = stylist.drawn_code(params.seed)
+    else:
+        reference = context.store.get(params.style)
+        if reference.kind not in ("radiograph", "image"):
+            raise GateRefusal(f"A style is taken from a film; {reference.handle} is a {reference.kind}.")
+        code = stylist.code_of(as_reference(film_of(context.store, reference.handle)))
+    return lambda film: film.with_shade(stylist.restyle(film, code, params.seed))
 
 
 def _boxes(
@@ -203,7 +231,7 @@ def _differing(ct: Volume, second: Volume) -> Box | None:
     step = 2
     one, two = (np.asarray(v.data[::step, ::step, ::step], dtype=np.float32) for v in (ct, second))
     where = np.argwhere(np.abs(one - two) > _DIFFER_HU) * step
-    return _box_around(where, ct, _DETAIL_MM) if len(where) > 20 else None
+    return _box_around(where, ct, _DETAIL_MM) if len(where) >= _LEAST_DIFFERING else None
 
 
 def _box_around(voxels: np.ndarray[tuple[int, ...], np.dtype[np.int64]], ct: Volume, half: float) -> Box:

@@ -56,12 +56,15 @@ class Stylist:
     def drawn_code(self, seed: int) -> torch.Tensor:
         """A style code drawn from the distribution of those in training."""
         spread = torch.linalg.cholesky(self._covariance + 1e-6 * torch.eye(len(self._mean)))
-        return self._mean + spread @ torch.randn(len(self._mean), generator=torch.Generator().manual_seed(seed))
+        code: torch.Tensor = self._mean + spread @ torch.randn(
+            len(self._mean), generator=torch.Generator().manual_seed(seed)
+        )
+        return code
 
     def restyle(self, film: Radiograph, code: torch.Tensor, seed: int = 0, *, grain: bool = True) -> Array:
         """The film (rows, columns), 0 to 1, in a style; collimated as it was."""
         view = film.camera.view
-        content = torch.from_numpy(content_of(film.dense))[None, None]
+        content = torch.from_numpy(content_of(film.dense, film.camera.mm_per_pixel))[None, None]
         noise = torch.randn(content.shape, generator=torch.Generator().manual_seed(seed)) if grain else None
         with torch.inference_mode():
             made = self._net(content, pose_of(view.azimuth, view.elevation)[None], code[None], noise)[0, 0].numpy()
@@ -87,4 +90,4 @@ def as_reference(pixels: NDArray[np.generic]) -> Array:
     low, high = (float(v) for v in np.percentile(values, (1, 99)))
     if high - low < 1e-6:
         raise CallError("The reference film is of one grey: there is no style in it.")
-    return np.clip((values - low) / (high - low), 0, 1)
+    return np.asarray(np.clip((values - low) / (high - low), 0, 1), dtype=np.float32)

@@ -50,7 +50,7 @@ def film_with(paths: NDArray[np.float32], mm: float, look: Look) -> Image:
     return np.asarray(np.where(shade > 0, (curved - low) / (high - low), 0), dtype=np.float32)
 
 
-def content_of(dense: Image) -> Image:
-    """The network's view of a computed film: densities between the patient's percentiles, 0 to 1, without compression."""
-    shade, _ = for_viewing(dense, 1.0, compress=False)
+def content_of(dense: Image, mm: float) -> Image:
+    """The network's view of a computed film, 0 to 1: as it is for viewing, so that thick parts keep their contrast."""
+    shade, _ = for_viewing(dense, mm)
     return shade

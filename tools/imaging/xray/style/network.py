@@ -2,8 +2,9 @@
 
 After CT2X-GAN: content from the film computed from CT, a style code from a reference film, attention that knows the pose,
 and a term that keeps the result like the computed film. What differs: nothing is painted. For a coarse grid of places the
-network gives a monotone tone curve (as in deep bilateral learning, Gharbi et al., ACM Trans Graph 2017;36:118),
-interpolated between them; then sharpness and grain. A brighter place stays brighter than its neighbourhood, so edges stay where they are.
+network gives a monotone tone curve, interpolated between them (as in deep bilateral learning, Gharbi et al., ACM Trans
+Graph 2017;36:118); then sharpness and grain. A brighter place stays brighter than its neighbourhood, so edges stay where
+they are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ KNOTS = 8
 """Points of a tone curve."""
 GRID = 12
 """Places of tone curves along a side."""
+_EVEN = 0.4
+"""Share of the grey scale that is dealt out evenly: what keeps the slope of a tone curve from going to zero."""
 _COARSE = 48
 _WIDTH = 24
 
@@ -77,7 +80,8 @@ class PoseAttention(nn.Module):
         query = self.query(condition).reshape(n, self.heads, 1, -1)
         weight = (query @ self.key(seen).reshape(split) / (_WIDTH // self.heads) ** 0.5).softmax(dim=-1)
         found = (weight @ self.value(seen).reshape(split).transpose(2, 3)).reshape(n, _WIDTH)
-        return seen + self.out(found)[:, :, None, None]
+        attended: Tensor = seen + self.out(found)[:, :, None, None]
+        return attended
 
 
 class StyleNet(nn.Module):
@@ -91,7 +95,7 @@ class StyleNet(nn.Module):
         self.second = nn.Conv2d(_WIDTH, _WIDTH, 3, stride=2, padding=1)
         self.attention = PoseAttention()
         self.third = nn.Conv2d(_WIDTH, _WIDTH, 3, stride=2, padding=1)
-        self.curves = nn.Conv2d(_WIDTH, KNOTS, 1)
+        self.curves = nn.Conv2d(_WIDTH, KNOTS + 1, 1)
         self.texture = nn.Sequential(nn.Linear(4 + CODE, 24), nn.ELU(), nn.Linear(24, 4))
 
     def forward(self, content: Tensor, pose: Tensor, code: Tensor, grain: Tensor | None = None) -> Tensor:
@@ -117,7 +121,9 @@ class StyleNet(nn.Module):
         seen = functional.elu(self.first(small) * (1 + scale1[:, :, None, None]) + shift1[:, :, None, None])
         seen = self.attention(functional.elu(self.second(seen)), condition)
         seen = functional.elu(self.third(seen) * (1 + scale2[:, :, None, None]) + shift2[:, :, None, None])
-        return functional.softplus(self.curves(seen)) / KNOTS
+        # Shares of the grey scale, the last one unused: no curve leaves the scale, and none is flat, so no edge is lost.
+        shares = self.curves(seen).softmax(dim=1)
+        return (_EVEN / (KNOTS + 1) + (1 - _EVEN) * shares)[:, :KNOTS]
 
 
 def apply_curves(content: Tensor, increments: Tensor) -> Tensor:

@@ -36,13 +36,13 @@ _LEARN_MM = 1.5
 class Recipe:
     """Settings of a run; the defaults are those of the shipped weights."""
 
-    views: int = 96
-    side: int = 112
-    steps: int = 900
+    views: int = 48
+    side: int = 96
+    steps: int = 240
     batch: int = 6
     rate: float = 2e-3
     real_every: int = 4
-    similarity: float = 0.2
+    similarity: float = 1.0
     seed: int = 7
 
 
@@ -75,7 +75,12 @@ def training_views(cts: Sequence[Volume], recipe: Recipe) -> list[View2D]:
         request = Request(view, Detector(recipe.side, recipe.side), collimate=False)
         film = synthesize(ct, request, body=body, box=box)
         views.append(
-            View2D(content_of(film.dense), film.paths, pose_of(view.azimuth, view.elevation), film.camera.mm_per_pixel)
+            View2D(
+                content_of(film.dense, film.camera.mm_per_pixel),
+                film.paths,
+                pose_of(view.azimuth, view.elevation),
+                film.camera.mm_per_pixel,
+            )
         )
     return views
 
@@ -112,7 +117,7 @@ def train(
         real = bool(references) and step % recipe.real_every == recipe.real_every - 1
         losses = _real(net, views, references, rng, recipe) if real else _paired(net, views, rng, recipe, codes)
         optimiser.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(losses.values())).sum())
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
         schedule.step()
