@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from pathlib import Path
@@ -38,6 +39,10 @@ def says_synthetic(image: Image.Image) -> bool:
     return '"synthetic": true' in str(image.info.get(_PNG_KEY, ""))
 
 
-def header_says_synthetic(head: bytes) -> bool:
-    """Whether the first 348 bytes of a NIfTI-1 file, unpacked, carry our mark."""
+def file_says_synthetic(path: Path) -> bool:
+    """Whether a NIfTI-1 file, plain or gzipped, carries our mark in its header."""
+    with path.open("rb") as file:
+        gzipped = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if gzipped else path.open("rb") as stream:
+        head = stream.read(348)
     return head[148 : 148 + len(DESCRIPTION)] == DESCRIPTION.encode()

