@@ -143,7 +143,7 @@ def _disturbed(example: Example, rng: np.random.Generator) -> Example:
     """Another size, contrast, blur, grain, uneven shade, and a part of the rows."""
     zoom = rng.uniform(0.88, 1.12)
     rows, columns = example.film.shape
-    take = min(_ROWS, rows)
+    take = min(_ROWS, rows) // 8 * 8
     start = int(rng.integers(rows - take + 1))
     box = slice(start, start + take)
     film = example.film[box]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from core.errors import SettingError
 from tools.imaging.generation.anatomy import FINE_MM, Anatomy, voxelise
@@ -18,6 +19,7 @@ from tools.imaging.generation.projection import AZIMUTH, develop, project
 from tools.imaging.generation.texture import textured
 
 PIXEL_MM = FINE_MM
+_GRAIN = 0.012
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,15 @@ def make_film(
     if look == "procedural":
         ct = textured(body.plain, body.tissue, seed)
         film = film_window(develop(project(ct, PIXEL_MM, azimuth), PIXEL_MM), column)
-        return MadeFilm(film, film, view, look, "")
+        return MadeFilm(_detected(film, seed), film, view, look, "")
     plain = film_window(develop(project(body.plain, PIXEL_MM, azimuth), PIXEL_MM), column)
     check(0.1)
     model = model or shipped("film")
     made = paint(model, plain, facts_of(attributes, azimuth), steps, seed, lambda share: check(0.1 + 0.8 * share))
-    return MadeFilm(np.clip(made, -1, 1), plain, view, look, model.sha256)
+    return MadeFilm(_detected(made, seed), plain, view, look, model.sha256)
+
+
+def _detected(film: Array, seed: int) -> Array:
+    """A detector's blur of about 0.7 mm, and its grain."""
+    grain = np.random.default_rng([seed, 18]).normal(0, _GRAIN, film.shape)
+    return np.asarray(np.clip(ndimage.gaussian_filter(film, 0.45) + grain, -1, 1), dtype=np.float32)

@@ -58,7 +58,7 @@ def find_checkpoint(folder: Path) -> Published:
     """Look at a folder without loading it.
 
     Raises:
-        FileError: it is no checkpoint, its pipeline is not one that is supported, or it has weights other than safetensors only.
+        FileError: it is no checkpoint, its pipeline is not supported, or it has no safetensors weights.
     """
     try:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))

