@@ -96,7 +96,7 @@ def train(out: Path, patients: int, steps: int, seed: int, say: Callable[[str], 
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps + 1, pct_start=0.1)
     recent = []
     for step in range(steps):
-        loss = _loss(net, [_disturbed(examples[int(rng.integers(len(examples)))], rng) for _ in range(8)])
+        loss = _loss(net, [_disturbed(examples[int(rng.integers(len(examples)))], rng) for _ in range(6)])
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
