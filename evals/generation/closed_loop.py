@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.types import Frozen
-from evals.generation.ct_reading import graded_from_ct
+from evals.generation.ct_reading import graded_twice
 from evals.generation.reader import read_film
 from tools.imaging.compression import Kind
 from tools.imaging.fractures.genant import Graded
-from tools.imaging.fractures.report import grade_mask
 from tools.imaging.generation.attributes import KINDS, REGION_LEVELS, SpineAttributes, View, Wish, levels_between
 from tools.imaging.generation.captions import caption, random_attributes
 from tools.imaging.generation.film_model import make_body, make_film
@@ -87,8 +86,9 @@ def volume_rows(asked: list[Prompt], look: Look, steps: int, say: Say) -> tuple[
         started = time.monotonic()
         made = make_volume(read_prompt(item.words).attributes, item.seed, size=48, look=look, steps=steps)
         seconds = time.monotonic() - started
-        by_mask.append(_row(item, _losses(grade_mask(made.mask).graded), seconds))
-        by_ct.append(_row(item, _losses(graded_from_ct(made.ct, made.mask)), seconds))
+        mask_grades, ct_grades = graded_twice(made.ct, made.mask)
+        by_mask.append(_row(item, _losses(mask_grades), seconds))
+        by_ct.append(_row(item, _losses(ct_grades), seconds))
         say(f"volume {number + 1} of {len(asked)}, {look}: {seconds:.1f} s")
     return by_mask, by_ct
 

