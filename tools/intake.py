@@ -23,9 +23,9 @@ from tools.ehr.fhir import add_fhir, looks_like_fhir
 from tools.imaging.archive import unpack
 from tools.imaging.dicom import DicomFilm, DicomVolume, is_dicom, read_dicom
 from tools.imaging.labels import level_names
+from tools.imaging.marking import WARNING, file_says_synthetic, says_synthetic
 from tools.imaging.nifti import is_mask, looks_like_ct, read_nifti
 from tools.imaging.slices import volume_of
-from tools.imaging.synthetic_marks import WARNING, nifti_is_synthetic, picture_is_synthetic
 from tools.imaging.volume import Volume, save_volume
 
 _HEAD = 64 * 1024
@@ -76,7 +76,8 @@ def read_files(paths: Sequence[Path], store: ArtifactStore, pseudonyms: Pseudony
     for file in files:
         _attempt(batch, repr(file.name), lambda file=file: _read_one(file, batch, masks))  # type: ignore[misc]
     for file, volume in masks:
-        _attempt(batch, repr(file.name), lambda volume=volume: _add_mask(volume, store))  # type: ignore[misc]
+        marked = file_says_synthetic(file)
+        _attempt(batch, repr(file.name), lambda volume=volume, marked=marked: _add_mask(volume, store, synthetic=marked))  # type: ignore[misc]
     return Intake(tuple(batch.artifacts), tuple(batch.problems))
 
 
@@ -146,7 +147,7 @@ def _read_as(kind: str, path: Path, batch: _Batch, masks: list[tuple[Path, Volum
     if is_mask(np.asarray(image.volume.data)):
         masks.append((path, image.volume))
         return None
-    return _add_volume(image.volume, image.codes, None, None, (), batch.store, synthetic=nifti_is_synthetic(path))
+    return _add_volume(image.volume, image.codes, None, None, (), batch.store, synthetic=file_says_synthetic(path))
 
 
 def _claimed(path: Path) -> str:
@@ -249,7 +250,7 @@ def _add_volume(
     return _store_volume(volume, new, store)
 
 
-def _add_mask(volume: Volume, store: ArtifactStore) -> Artifact:
+def _add_mask(volume: Volume, store: ArtifactStore, *, synthetic: bool = False) -> Artifact:
     data = np.asarray(volume.data).astype(np.int16)
     volume = Volume(data, volume.affine)
     volumes = [artifact for artifact in store.list() if artifact.kind == "volume"]
@@ -269,6 +270,7 @@ def _add_mask(volume: Volume, store: ArtifactStore) -> Artifact:
         labels=tuple(names.values()),
         of=of.handle if of else None,
         simulated=bool(of and of.simulated),
+        synthetic=synthetic or bool(of and of.synthetic),
         warnings=warnings,
     )
     return _store_volume(volume, new, store)
@@ -289,8 +291,8 @@ def _add_picture(path: Path, store: ArtifactStore, *, claims: str, kind: str) ->
             if image.width * image.height > _MAX_PIXELS:
                 raise TooLarge(f"A picture may have {_MAX_PIXELS} pixels; this one has {image.width} x {image.height}.")
             image.load()
-            synthetic = picture_is_synthetic(image)
             plain = image.convert("RGB") if image.mode not in ("L", "I;16") else image.copy()
+            synthetic = says_synthetic(image)
     except Image.DecompressionBombError as error:
         raise TooLarge(f"A picture may have {_MAX_PIXELS} pixels; this one has more.") from error
     except (OSError, SyntaxError, ValueError) as error:

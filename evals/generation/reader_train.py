@@ -96,7 +96,7 @@ def train(out: Path, patients: int, steps: int, seed: int, say: Callable[[str], 
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps + 1, pct_start=0.1)
     recent = []
     for step in range(steps):
-        loss = _loss(net, [_disturbed(examples[int(rng.integers(len(examples)))], rng) for _ in range(8)])
+        loss = _loss(net, [_disturbed(examples[int(rng.integers(len(examples)))], rng) for _ in range(6)])
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -143,7 +143,7 @@ def _disturbed(example: Example, rng: np.random.Generator) -> Example:
     """Another size, contrast, blur, grain, uneven shade, and a part of the rows."""
     zoom = rng.uniform(0.88, 1.12)
     rows, columns = example.film.shape
-    take = min(_ROWS, rows)
+    take = min(_ROWS, rows) // 8 * 8
     start = int(rng.integers(rows - take + 1))
     box = slice(start, start + take)
     film = example.film[box]

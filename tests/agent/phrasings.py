@@ -20,6 +20,8 @@ SIMILAR = ("find_similar_patients",)
 CLAIM = ("check_claim",)
 ALIKE = ("find_similar_images",)
 HIDE = ("deidentify",)
+DRAW = ("synthesize_volume",)
+FILM = ("synthesize_film",)
 NONE: tuple[str, ...] = ()
 
 
@@ -247,6 +249,32 @@ _ALIKE = (
     "are there similar cases on file for this film",
 )
 
+_DRAW = (
+    "Please generate a synthetic lumbar CT that has a moderate wedge at L2",
+    "Could you make a spine volume with osteoporosis and a 35 % crush of L3?",
+    "create two CT volumes of a thoracolumbar spine without fractures",
+    "I'd like an artificial CT of a small woman with a severe T12 wedge",
+    "simulate a spine scan with scoliosis of 30 degrees",
+    "draw a CT volume with a 25 percent biconcave deformity at L1",
+    "Synthesise a CT of the thoracic spine with increased kyphosis",
+    "build me a made-up lumbar spine to test a segmentation model",
+    "produce a virtual patient's spine CT, T12 and L1 collapsed",
+    "give me a synthetic CT for my class: mild wedge of L2",
+)
+
+_FILM = (
+    "Please draw a lateral radiograph of a lumbar spine with a mild wedge of L2",
+    "Could you generate an AP spine film with scoliosis?",
+    "create a synthetic side-view x-ray with a severe crush fracture of T12",
+    "I'd like an artificial lateral film of an osteoporotic spine",
+    "simulate a spine radiograph with a 45 % wedge at L1",
+    "make a made-up oblique x-ray of the lumbar spine",
+    "Synthesise lateral and frontal films of a healthy thoracic spine",
+    "produce an example radiograph with biconcave vertebrae for the students",
+    "invent a film of an 80-year-old woman with a T11 fracture",
+    "give me a synthetic radiograph showing an increased kyphosis",
+)
+
 PHRASINGS: tuple[Phrasing, ...] = (
     *(Phrasing(text, GRADE) for text in _GRADE),
     *(Phrasing(text, HEALTHY) for text in _HEALTHY),
@@ -258,6 +286,8 @@ PHRASINGS: tuple[Phrasing, ...] = (
     *(Phrasing(text, CLAIM) for text in _CLAIMS),
     *(Phrasing(text, ALIKE, "film") for text in _ALIKE),
     *(Phrasing(text, HIDE) for text in _HIDE),
+    *(Phrasing(text, DRAW) for text in _DRAW),
+    *(Phrasing(text, FILM, "nothing") for text in _FILM),
     *_SEVERAL,
     *_NONE,
 )

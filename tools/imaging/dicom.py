@@ -23,7 +23,7 @@ from core.errors import ConsiliumError, FileError, TooLarge
 from core.plain import as_label
 from core.pseudonym import Pseudonyms
 from tools.imaging.nifti import MAX_VOXELS
-from tools.imaging.synthetic_marks import dataset_is_synthetic
+from tools.imaging.marking import dataset_says_synthetic
 from tools.imaging.volume import Volume, to_ras
 
 _FILMS = ("CR", "DX", "MG", "RF", "XA", "PX", "IO")
@@ -121,7 +121,7 @@ def _read(paths: Sequence[Path], pseudonyms: Pseudonyms | None) -> DicomVolume |
     if len(patients) > 1:
         raise FileError(f"The series mixes files of {len(patients)} patients. Give one patient's files at a time.")
     patient, study = _pseudonyms_of(first, pseudonyms)
-    said = dataset_is_synthetic(first)
+    said = dataset_says_synthetic(first)
     if len(chosen) == 1 and (modality in _FILMS or frames == 1):
         return replace(_film(chosen[0][0], modality, tuple(warnings)), patient=patient, study=study, synthetic=said)
     if frames > 1:

@@ -53,6 +53,7 @@ def add_eval(commands: Commands) -> None:
     concepts.add_argument("--split", default="test", choices=("val", "test"))
     concepts.add_argument("--encoder", metavar="FOLDER|URL")
     _add_xray_eval(actions)
+    _add_generation_eval(actions)
     _add_service_evals(actions)
     _add_invariance_eval(actions)
     _add_safety_evals(actions)
@@ -76,6 +77,23 @@ def _add_xray_eval(actions: Commands) -> None:
     xray.add_argument("--voxel", type=float, default=1.0, metavar="MM", help="voxels of the phantoms (default 1)")
     xray.add_argument("--weights", metavar="F", help="style weights instead of the shipped ones")
     xray.add_argument("--out", metavar="DIR", help="write xray.json here")
+
+
+def _add_generation_eval(actions: Commands) -> None:
+    generation = command(
+        actions, "generation", "synthetic volumes and films: what was asked against what is measured; FID, KID"
+    )
+    generation.set_defaults(package="evals", module="generation.run")
+    generation.add_argument("--prompts", type=int, default=100, metavar="N", help="prompts of the closed loop (default 100)")
+    generation.add_argument("--kind", default="both", choices=("volume", "film", "both"))
+    generation.add_argument("--look", default="both", choices=("learned", "procedural", "both"))
+    generation.add_argument("--steps", type=int, metavar="N", help="steps of the sampler")
+    generation.add_argument("--data", metavar="DIR", help="held-out CTs with vertebra labels: also FID, KID and the others")
+    generation.add_argument(
+        "--pictures", type=int, default=16, metavar="N", help="patients for FID and the others (default 16)"
+    )
+    generation.add_argument("--seed", type=int, default=1, metavar="S")
+    generation.add_argument("--out", metavar="DIR", help="write generation.json and rows.jsonl here")
 
 
 def _add_service_evals(actions: Commands) -> None:

@@ -148,6 +148,8 @@ def _add_generation(actions: Commands) -> None:
         parser.add_argument("--steps", type=int, metavar="N", help="steps of the sampler, 1 to 50")
         parser.add_argument("--weights", metavar="FILE", help="weights of `synth train` instead of the shipped ones")
         parser.add_argument("--out", metavar="DIR", help="write files and the sidecar synthetic.json here")
+        if kind == "film":
+            parser.add_argument("--checkpoint", metavar="FOLDER", help="draw by a published diffusers checkpoint instead")
         if kind == "volume":
             parser.add_argument("--size", type=int, default=64, metavar="N", help="voxels of 3 mm across (default 64)")
     train = command(actions, "train", "train the film or the volume model again", module="synth_generate")

@@ -22,6 +22,8 @@ def _generate(arguments: argparse.Namespace) -> int:
     from core.errors import SettingError
     from tools.imaging.generation.files import films_to, understood, volumes_to
 
+    if getattr(arguments, "checkpoint", None):
+        return _published(arguments)
     request = understood(arguments.prompt, Path(arguments.attributes) if arguments.attributes else None)
     if arguments.dry_run:
         _print_request(request, as_json=arguments.json)
@@ -34,6 +36,22 @@ def _generate(arguments: argparse.Namespace) -> int:
         print(report.model_dump_json())
         return 0
     _print_report(report, request, arguments.out)
+    return 0
+
+
+def _published(arguments: argparse.Namespace) -> int:
+    """Films by a checkpoint that a person placed: any words, nothing promised."""
+    from core.errors import SettingError
+    from tools.imaging.generation.models import STEPS
+    from tools.imaging.generation.published import published_films
+
+    if not arguments.prompt or not arguments.out:
+        raise SettingError("synth film --checkpoint FOLDER needs --prompt TEXT and --out DIR.")
+    report = published_films(
+        Path(arguments.checkpoint), arguments.prompt, Path(arguments.out), arguments.seed, arguments.count or 1,
+        arguments.steps or STEPS, lambda line: print(line, file=sys.stderr),
+    )  # fmt: skip
+    print(report.model_dump_json() if arguments.json else f"{arguments.out}: {', '.join(report.files)}. {report.statement}")
     return 0
 
 

@@ -58,7 +58,7 @@ class Order(Frozen):
 
     seed: int = 0
     count: int | None = None
-    look: Look = "learned"
+    look: Look
     steps: int = STEPS
     size: int = 64
     weights: Path | None = None

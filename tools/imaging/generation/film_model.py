@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from core.errors import SettingError
 from tools.imaging.generation.anatomy import FINE_MM, Anatomy, voxelise
 from tools.imaging.generation.attributes import VIEWS, SpineAttributes, View
 from tools.imaging.generation.dataset import body_grid, film_window, spine_column
 from tools.imaging.generation.facts import facts_of
-from tools.imaging.generation.models import STEPS, Array, Check, Look, checked_steps, paint, shipped
+from tools.imaging.generation.models import DEFAULT_LOOK, STEPS, Array, Check, Look, checked_steps, paint, shipped
 from tools.imaging.generation.networks import Weights
 from tools.imaging.generation.patient import draw_patient
 from tools.imaging.generation.projection import AZIMUTH, develop, project
 from tools.imaging.generation.texture import textured
 
 PIXEL_MM = FINE_MM
+_GRAIN = 0.012
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def make_film(
     view: View,
     seed: int,
     *,
-    look: Look = "learned",
+    look: Look = DEFAULT_LOOK["film"],
     steps: int = STEPS,
     model: Weights | None = None,
     check: Check = lambda share: None,
@@ -71,9 +73,15 @@ def make_film(
     if look == "procedural":
         ct = textured(body.plain, body.tissue, seed)
         film = film_window(develop(project(ct, PIXEL_MM, azimuth), PIXEL_MM), column)
-        return MadeFilm(film, film, view, look, "")
+        return MadeFilm(_detected(film, seed), film, view, look, "")
     plain = film_window(develop(project(body.plain, PIXEL_MM, azimuth), PIXEL_MM), column)
     check(0.1)
     model = model or shipped("film")
     made = paint(model, plain, facts_of(attributes, azimuth), steps, seed, lambda share: check(0.1 + 0.8 * share))
-    return MadeFilm(np.clip(made, -1, 1), plain, view, look, model.sha256)
+    return MadeFilm(_detected(made, seed), plain, view, look, model.sha256)
+
+
+def _detected(film: Array, seed: int) -> Array:
+    """A detector's blur of about 0.7 mm, and its grain."""
+    grain = np.random.default_rng([seed, 18]).normal(0, _GRAIN, film.shape)
+    return np.asarray(np.clip(ndimage.gaussian_filter(film, 0.45) + grain, -1, 1), dtype=np.float32)

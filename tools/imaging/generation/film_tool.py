@@ -10,7 +10,17 @@ from core.errors import CallError
 from core.types import Artifact, NewArtifact, ToolProvenance, ToolResult
 from tools.base import Card, ToolContext, ToolSpec
 from tools.imaging.generation.attributes import SpineAttributes, View
-from tools.imaging.generation.tool import ATTRIBUTES, MARK, PROMPT, SEED, drawn, notes_of, request_of, words_of
+from tools.imaging.generation.tool import (
+    ATTRIBUTES,
+    MARK,
+    PROMPT,
+    SEED,
+    attributes_table,
+    drawn,
+    notes_of,
+    request_of,
+    words_of,
+)
 
 if TYPE_CHECKING:
     from tools.imaging.generation.film_model import MadeFilm
@@ -104,11 +114,11 @@ class SynthesizeFilm:
             summary=f"Drawn, synthetic: {words_of(request, views)}. The same seed and words draw the same film.",
             evidence=tuple(findings),
             artifacts=tuple(artifacts),
+            tables=(attributes_table(request),),
             warnings=notes_of(request),
             provenance=ToolProvenance(
                 tool=_SPEC.name,
                 version=_SPEC.version,
-                parameters={"prompt": params.prompt, "attributes": request.attributes.model_dump(mode="json"), "look": look},
                 weights={"film.safetensors": sha} if sha else {},
                 seed=params.seed,
             ),

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from tools.imaging.generation.fields import smooth_field
 from tools.imaging.generation.tissue import Tissue
 
 Array = NDArray[np.float32]
@@ -23,8 +24,8 @@ def textured(plain: Array, tissue: NDArray[np.uint8], seed: int, noise_hu: float
     """
     rng = np.random.default_rng([seed, 13])
     shape = plain.shape
-    fine, coarse = _field(rng, shape, 1.0 / spacing_mm), _field(rng, shape, 6.0 / spacing_mm)
-    middle = _field(rng, shape, 2.2 / spacing_mm)
+    fine, coarse = smooth_field(rng, shape, 1.0 / spacing_mm), smooth_field(rng, shape, 6.0 / spacing_mm)
+    middle = smooth_field(rng, shape, 2.2 / spacing_mm)
     out = plain.copy()
     bone = tissue >= Tissue.RIB
     out[bone] += (28 * fine + 18 * coarse)[bone]
@@ -39,15 +40,3 @@ def textured(plain: Array, tissue: NDArray[np.uint8], seed: int, noise_hu: float
     grain = ndimage.gaussian_filter(rng.normal(size=shape).astype(np.float32), 0.55)
     out += grain * (noise_hu / grain.std())
     return np.clip(out, -1024, 2500).astype(np.float32)
-
-
-def _field(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Array:
-    """A smooth random field of unit variance; wide ones are drawn coarsely and enlarged."""
-    step = max(1, int(sigma / 1.2))
-    small = rng.normal(size=tuple(-(-n // step) + 1 for n in shape)).astype(np.float32)
-    small = ndimage.gaussian_filter(small, sigma / step)
-    small /= small.std()
-    if step == 1:
-        return small[tuple(slice(0, n) for n in shape)]
-    big = ndimage.zoom(small, step, order=1)[tuple(slice(0, n) for n in shape)]
-    return np.asarray(big / big.std(), dtype=np.float32)

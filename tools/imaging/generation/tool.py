@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from core.errors import CallError, InputError
-from core.types import Artifact, Finding, NewArtifact
+from core.types import Artifact, Finding, NewArtifact, Table, TableRow
 from tools.base import ToolContext
 from tools.imaging.generation.attributes import SpineAttributes, View
 from tools.imaging.generation.captions import caption
@@ -24,7 +24,7 @@ PROMPT = Field(
 )
 ATTRIBUTES = Field(default=None, description="Instead of the words' meaning: the attributes of an earlier call, changed.")
 SEED = Field(default=0, ge=0, le=2**31 - 1, description="Of the first patient; the same seed and words give the same one.")
-METHOD = "spine drawn by rules from the attributes of the prompt, painted by a learned model"
+METHOD = "spine drawn by rules from the attributes of the prompt"
 
 
 def request_of(prompt: str, attributes: SpineAttributes | None, most: int, kind: str) -> tuple[Request, int]:
@@ -66,6 +66,23 @@ def store_volume(volume: Volume, new: NewArtifact, context: ToolContext) -> Arti
         path = Path(folder) / "volume.nii"
         save_synthetic(volume, path)
         return context.store.add(path, new, ".nii")
+
+
+def attributes_table(request: Request) -> Table:
+    """What was drawn, attribute by attribute: the `attributes` of a changed call have these names."""
+    rows = []
+    for name, value in request.attributes:
+        if name == "levels":
+            shown = request.attributes.shown_levels
+            told = f"{shown[0]} to {shown[-1]}"
+        elif name == "fractures":
+            told = (
+                "; ".join(f"{wish.level} {wish.kind} {wish.percent:g} %" for wish in request.attributes.fractures) or "none"
+            )
+        else:
+            told = "not said" if value is None else str(value)
+        rows.append(TableRow(cells=(name, told)))
+    return Table(title="Attributes of the synthetic patient", columns=("attribute", "value"), rows=tuple(rows))
 
 
 def drawn(request: Request, handle: str, what: str, views: tuple[View, ...] = ()) -> Finding:

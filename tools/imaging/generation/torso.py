@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tools.imaging.generation.attributes import WHOLE
+from tools.imaging.generation.fields import smooth_field
 from tools.imaging.generation.patient import Patient
 from tools.imaging.generation.tissue import Tissue
 
@@ -103,9 +104,7 @@ def _trunk(frame: _Frame, shape: tuple[int, int, int]) -> tuple[NDArray[np.uint8
 def _organs(tissue: NDArray[np.uint8], frame: _Frame, inside: NDArray[np.bool_]) -> None:
     """Bowel and fat as a smooth random field, gas in front, liver, spleen, kidneys."""
     rng, b, z = frame.rng, frame.build, frame.z
-    coarse = rng.normal(size=tuple(n // 6 + 2 for n in tissue.shape))
-    coarse = ndimage.gaussian_filter(coarse, 1.6)
-    field = ndimage.zoom(coarse / coarse.std(), [n / m for n, m in zip(tissue.shape, coarse.shape, strict=True)], order=1)
+    field = smooth_field(rng, tissue.shape, 9.6)
     tissue[inside & (field > -0.1)] = Tissue.SOFT
     tissue[inside & (field > 1.25) & (frame.y > 45 * b)] = Tissue.AIR
     liver = (

@@ -11,7 +11,7 @@ from core.errors import SettingError, TooLarge
 from tools.imaging.generation.anatomy import Anatomy, build
 from tools.imaging.generation.attributes import SpineAttributes
 from tools.imaging.generation.facts import facts_of
-from tools.imaging.generation.models import STEPS, Array, Check, Look, checked_steps, paint, shipped
+from tools.imaging.generation.models import DEFAULT_LOOK, STEPS, Array, Check, Look, checked_steps, paint, shipped
 from tools.imaging.generation.networks import Weights, compand, expand
 from tools.imaging.generation.texture import textured
 from tools.imaging.generation.train import enlarged, low_resolution
@@ -39,7 +39,7 @@ def make_volume(
     seed: int,
     *,
     size: int = 64,
-    look: Look = "learned",
+    look: Look = DEFAULT_LOOK["volume"],
     steps: int = STEPS,
     model: Weights | None = None,
     check: Check = lambda share: None,
@@ -58,6 +58,7 @@ def make_volume(
     Raises:
         SettingError: the size or the steps are not allowed.
         TooLarge: the box would hold more voxels than are drawn.
+        MissingRequirement: the look is "learned" and there are no weights.
     """
     if size not in SIZES:
         raise SettingError(f"size must be one of {', '.join(map(str, SIZES))} (voxels of 3 mm across), got {size}.")

