@@ -42,7 +42,8 @@ from core.errors import ConsiliumError, EndpointError, InputError, SettingError,
 from core.pseudonym import Pseudonyms
 from core.settings import Settings, load_settings
 from core.store import SessionStore, remove_expired
-from core.types import CallRecord, SearchScope, ToolResult, Turn
+from core.types import CallRecord, Passage, SearchScope, ToolResult, Turn
+from retrieval.originals import original_of
 from tools.base import Progress, Tool
 from tools.imaging.slices import draw_slice, slice_count
 from tools.intake_worker import Limits, read_in_worker
@@ -318,6 +319,12 @@ class Assistant:
     def slice_count(self, owner: str, conversation: str, handle: str, plane: str) -> int:
         """How many slices there are along a plane's normal."""
         return slice_count(self.store(owner, conversation), handle, plane)
+
+    def original(self, passage: Passage) -> Path | None:
+        """The file that a passage was read from, where its index kept it."""
+        if passage.corpus not in self._settings.indexes:
+            return None
+        return original_of(self._settings.home / "indexes" / passage.corpus, passage.document_id)
 
     def model_status(self) -> ModelStatus:
         """Whether the model can be used now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -51,6 +52,7 @@ class Document(Frozen):
     trials: tuple[str, ...] = Field(default=(), description="Registry numbers, NCT... and others.")
     sections: tuple[Section, ...] = ()
     notices: tuple[Notice, ...] = ()
+    original: Path | None = Field(default=None, exclude=True, description="A file to keep beside the index; not stored.")
 
     @model_validator(mode="before")
     @classmethod

@@ -3,6 +3,7 @@
     CURRENT                     name of the current generation, replaced by one atomic rename
     writer.lock
     spool.sqlite                vectors made for a batch that is not written yet
+    originals/              PDF files by a hash of the document's id, for showing a quote on its page
     generations/000003/
         manifest.json           format, encoder, counts, hashes of the other files
         store.sqlite            documents, what they can be filtered by, terms, FTS5
@@ -33,6 +34,7 @@ from core.types import Frozen
 from retrieval.build import Prepared, build, build_empty, prepare
 from retrieval.corpus import Document
 from retrieval.generation import Generation, open_store, sync
+from retrieval.originals import drop_originals, keep_original
 from retrieval.spool import Spool
 
 _BATCH = 1000
@@ -117,6 +119,7 @@ class Index:
         if self.exists() and not force:
             raise InputError(f"There is an index {self.name!r} already; --force empties it.")
         with self._lock():
+            shutil.rmtree(self.folder / "originals", ignore_errors=True)
             self._write(drop=None, add=[])
 
     def add(
@@ -170,6 +173,7 @@ class Index:
             there = set(ids) & self._known().keys()
             if there:
                 self._write(drop=there, add=[])
+                drop_originals(self.folder, there)
         return Change(removed=len(there))
 
     def verify(self) -> list[str]:
@@ -258,6 +262,9 @@ class Index:
         if fresh:
             self._write(drop=replaced, add=self._prepared(fresh, encoded))
             known.update((document.id, hashes[document.id]) for document in fresh)
+        for document in wanted.values():
+            if document.original is not None:
+                keep_original(self.folder, document.id, document.original)
         mine.update(wanted)
         return Change(
             added=len(fresh) - len(replaced),

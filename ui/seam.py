@@ -15,7 +15,7 @@ from agent.events import Event
 from agent.library import Library
 from core.ports import ArtifactStore
 from core.settings import Settings
-from core.types import Artifact, SearchScope, Turn
+from core.types import Artifact, Passage, SearchScope, Turn
 from tools.base import Tool
 
 
@@ -170,6 +170,10 @@ class PageAssistant(Protocol):
 
     def model_status(self) -> ModelState:
         """Whether the model can be reached."""
+        ...
+
+    def original(self, passage: Passage) -> Path | None:
+        """The file that a passage was read from; None where there is none to show."""
         ...
 
     def slice_count(self, owner: str, conversation: str, handle: str, plane: str) -> int:

@@ -44,7 +44,7 @@ def read_pdf(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
         start = len(text) + 2 if text else 0
         text = f"{text}\n\n{page}" if text else page
         sections.append(Section(label=f"page {number}", start=min(start, len(text)), end=len(text)))
-    yield Document(id=path.name, title=title or path.stem, text=text, sections=tuple(sections))
+    yield Document(id=path.name, title=title or path.stem, text=text, sections=tuple(sections), original=path)
 
 
 def _page_text(pdf: pypdfium2.PdfDocument, number: int) -> str:

@@ -148,6 +148,7 @@ class FakeAssistant:
         self._pause = pause_s
         self._settings = Settings(home=folder)
         self._talks: dict[str, Talk] = {}
+        self.originals: dict[str, Path] = {}
         self.asked: list[str] = []
 
     def _talk(self, owner: str, conversation: str) -> Talk:
@@ -255,6 +256,9 @@ class FakeAssistant:
             yield TextDelta(text=word)
         talk.turns.append(done)
         yield TurnDone(turn=done)
+
+    def original(self, passage: Passage) -> Path | None:
+        return self.originals.get(passage.document_id)
 
     def model_status(self) -> Status:
         return Status()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
@@ -12,12 +13,13 @@ from starlette.middleware import Middleware
 
 from core.errors import ConsiliumError, InputError, UnknownConversation, UnknownHandle
 from core.ports import ArtifactStore
-from core.types import Plane, Turn
+from core.types import Evidence, Passage, Plane, Turn
 from ui.jobs import Jobs
 from ui.seam import PageAssistant
 from ui.security import Guard
 from ui.viewer.evidence import TurnEvidence, evidence_of
 from ui.viewer.keys import Grant, Keys, Refused, session_in
+from ui.viewer.pages import QuotedPage, page_number, page_picture, quoted_page
 from ui.viewer.pictures import PICTURE_TYPES, Scene, is_volume, scene_of
 
 _KEPT = "private, max-age=3600, immutable"
@@ -79,7 +81,20 @@ def _add_evidence(app: FastAPI, assistant: PageAssistant, jobs: Jobs) -> None:
     @app.get("/{key}/evidence/{turn}")
     def evidence(turn: str, grant: Granted) -> TurnEvidence:
         """All that a turn stands on."""
-        return evidence_of(_turn(assistant, grant, turn))
+        found = _turn(assistant, grant, turn)
+        return evidence_of(found, frozenset(item.id for item in found.evidence if _original(assistant, item) is not None))
+
+    @app.get("/{key}/page/{turn}/{item}/boxes")
+    def boxes(turn: str, item: str, grant: Granted) -> QuotedPage:
+        """The page of a PDF that a passage comes from, and where its quote stands on it."""
+        path, passage = _paged(assistant, grant, turn, item)
+        return quoted_page(path, passage)
+
+    @app.get("/{key}/page/{turn}/{item}/picture")
+    def picture(turn: str, item: str, grant: Granted) -> Response:
+        """That page as PNG."""
+        path, passage = _paged(assistant, grant, turn, item)
+        return Response(page_picture(path, passage), media_type="image/png", headers={"cache-control": _KEPT})
 
     @app.get("/{key}/jobs")
     def running(grant: Granted) -> list[JobRow]:
@@ -132,6 +147,19 @@ def _add_images(app: FastAPI, assistant: PageAssistant) -> None:
         place = min(max(index, 0), count - 1)
         picture = assistant.draw_slice(owner, conversation, handle, plane, place, window, overlay or None, opacity)
         return Response(picture, media_type="image/png", headers={"cache-control": _KEPT})
+
+
+def _original(assistant: PageAssistant, item: Evidence) -> Path | None:
+    """The PDF of a passage whose page is known."""
+    return assistant.original(item) if isinstance(item, Passage) and page_number(item) is not None else None
+
+
+def _paged(assistant: PageAssistant, grant: Grant, turn: str, name: str) -> tuple[Path, Passage]:
+    for item in _turn(assistant, grant, turn).evidence:
+        path = _original(assistant, item) if item.id == name else None
+        if path is not None and isinstance(item, Passage):
+            return path, item
+    raise UnknownHandle(name, ())
 
 
 def _turn(assistant: PageAssistant, grant: Grant, name: str) -> Turn:

@@ -201,6 +201,10 @@ function images() {
   const host = $("#images");
   if (!host || viewers.host === host) return host;
   viewers.host = host;
+  if (viewers.volume) { // Gradio made the tab anew; the viewer stays what it was
+    host.replaceChildren(...viewers.parts);
+    return host;
+  }
   viewers.volume = new VolumeViewer({
     voxels: loadVoxels,
     sliceAddress: (handle, look) => `${address("slice", handle)}?${new URLSearchParams(Object.entries(look).filter(([, value]) => value !== ""))}`,
@@ -209,8 +213,9 @@ function images() {
   viewers.film = new FilmViewer();
   viewers.choice = make("select", { id: "view-image", on: { change: () => look(viewers.choice.value) } });
   viewers.body = make("div", {});
-  host.replaceChildren(make("label", { className: "control wide" }, make("span", {}, say("Image")), viewers.choice), viewers.body,
-    make("div", { id: "findings" }));
+  viewers.parts = [make("label", { className: "control wide" }, make("span", {}, say("Image")), viewers.choice), viewers.body,
+    make("div", { id: "findings" })];
+  host.replaceChildren(...viewers.parts);
   window.consiliumViewer = viewers;
   return host;
 }

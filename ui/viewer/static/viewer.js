@@ -36,7 +36,7 @@ export class VolumeViewer {
     this.planes = make("div", { className: "segments", role: "group", "aria-label": say("Plane") },
       ...[...PLANES, "three"].map((name) => make("button", {
         type: "button", data: { layout: name }, on: { click: () => this.setLayout(name) },
-      }, say(name === "three" ? "All three" : name[0].toUpperCase() + name.slice(1)))));
+      }, say(name === "three" ? "All" : name[0].toUpperCase() + name.slice(1)))));
     this.windows = change("window", () => this.setPreset(this.windows.value));
     this.masks = change("mask", () => this.setMask(this.masks.value));
     this.colours = change("colour", () => { this.colouring = this.colours.value; this.recolour(); });
@@ -61,7 +61,7 @@ export class VolumeViewer {
     this.twinRow = make("div", { className: "controls" }, labelled("Compare with", this.twins),
       this.betweenLabel = labelled("Before and after", this.between));
     this.root = make("div", { className: "volume-viewer" },
-      make("div", { className: "controls tools" }, this.planes, make("span", { className: "gap" }), this.ruler, this.inverter, this.clearer),
+      make("div", { className: "controls tools" }, this.planes, this.ruler, this.inverter, this.clearer),
       this.stage, make("div", { className: "below" }, this.slider, this.status), this.legend, this.note,
       make("div", { className: "controls" }, labelled("Window", this.windows)), this.maskRow, this.twinRow,
       make("details", { className: "quiet keys" }, make("summary", {}, say("Keys and gestures")), make("p", {}, say(
