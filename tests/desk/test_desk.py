@@ -19,7 +19,8 @@ ENGLISH = """() => {
   const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const owner = node.parentElement;
-    if (!/[A-Za-z]{3}/.test(node.data) || owner.closest(content) || !owner.checkVisibility()) continue;
+    const said = /[A-Za-z]{3}/.test(node.data) && !/[\u0600-\u06ff]/.test(node.data);
+    if (!said || owner.closest(content) || !owner.checkVisibility()) continue;
     found.push(node.data.trim());
   }
   return found; }"""
