@@ -155,7 +155,8 @@ class Assistant:
         connect = self._connector(changed)
         with self._lock:
             self._settings, self._connect = changed, connect
-        self._audit.write("settings", changed=",".join(sorted(changes)))
+        for name in sorted(changes):
+            self._audit.write("setting", name=name)
 
     def tools(self) -> tuple[Tool, ...]:
         """All registered tools."""

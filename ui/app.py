@@ -22,6 +22,7 @@ from core.settings import Settings
 from ui import languages
 from ui.access import Login
 from ui.conversations import Desk, DeskParts, lay_out_desk
+from ui.early import Early
 from ui.export.fetching import fetching
 from ui.export.tickets import Tickets
 from ui.handlers import Handlers
@@ -158,7 +159,7 @@ def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> No
         server_name=settings.host,
         server_port=settings.port,
         auth=Login(user, password, audit=_noted(settings)) if user else None,
-        app_kwargs={"middleware": [Middleware(Guard)]},
+        app_kwargs={"middleware": [Middleware(Guard), Middleware(Early, script=languages.script())]},
         max_file_size=f"{settings.max_file_mb}mb",
         css_paths=[_HERE / "style.css", _HERE / "desk.css", _HERE / "viewer" / "static" / "viewer.css"],
         head=_head(),
@@ -174,7 +175,7 @@ def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> No
 
 
 def _head() -> str:
-    """The page's own scripts, that of its language first, and the viewer's as modules that the browser keeps."""
+    """The page's own scripts, and the viewer's as modules that the browser keeps."""
     own = [(_HERE / name).read_text(encoding="utf-8") for name in ("page.js", "desk.js", "timeline.js")]
-    inline = "".join(f"<script>{code}</script>" for code in (languages.script(), *own))
+    inline = "".join(f"<script>{code}</script>" for code in own)
     return f'{inline}<script type="module" src="/desk/static/desk.js"></script>'

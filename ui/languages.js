@@ -94,8 +94,9 @@
   }
 
   function direct() {
-    document.documentElement.lang = { zh: "zh-CN" }[language] || language;
-    document.documentElement.dir = RTL.has(language) ? "rtl" : "ltr";
+    const root = document.documentElement, code = { zh: "zh-CN" }[language] || language, way = RTL.has(language) ? "rtl" : "ltr";
+    if (root.lang !== code) root.lang = code;
+    if (root.dir !== way) root.dir = way;
   }
 
   function use(code) {
@@ -116,6 +117,8 @@
       else change.addedNodes.forEach(walk);
     }
   }).observe(document.documentElement, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ATTRIBUTES });
+  // Gradio names its own language there once it has loaded.
+  new MutationObserver(direct).observe(document.documentElement, { attributes: true, attributeFilter: ["lang", "dir"] });
   document.addEventListener("change", (event) => {
     if (event.target.matches?.("select[data-language]")) use(event.target.value);
   });

@@ -91,7 +91,8 @@ def _remove(item: Collection, entry: Entry) -> str:
 
 
 def _document_row(item: Collection, entry: Entry) -> str:
-    facts = " · ".join(text(part) for part in (entry.venue, entry.year, entry.design) if part)
+    facts = " · ".join(text(part) for part in (entry.venue, entry.year) if part)
+    facts = f"<span data-content>{facts}</span>" + (f" · <span>{text(entry.design)}</span>" if entry.design else "")
     return (
         f'<li><button type="button" class="entry" {_tell(kind="document", id=entry.id)}><span class="name" data-content>'
         f'{text(entry.title)}</span><span class="quiet">{facts} {_flags(entry)}</span></button>{_remove(item, entry)}</li>'

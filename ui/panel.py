@@ -43,11 +43,16 @@ def passage_card(passage: Passage, selected: bool = False) -> str:
         f'<article class="card{" selected" if selected else ""}" id="evidence-{text(passage.id)}">'
         f'<header><span class="number">{text(passage.id)}</span><h3>{text(passage.title)}</h3>{_stance(passage)}'
         "</header>"
-        f'<p class="quiet">{authors}{"<br>" if authors else ""}{line} · score {passage.score:.2f} {flags}</p>'
+        f'<p class="quiet">{authors}{"<br>" if authors else ""}{line} {_score(passage)} {flags}</p>'
         f"{_study(passage)}"
         f'<blockquote>{marked_passage(passage)}</blockquote><p class="links">{_links(passage)}</p>'
         f"{_reference(passage)}</article>"
     )
+
+
+def _score(passage: Passage) -> str:
+    """How near it is to the question; nothing for a document that was opened and not searched for."""
+    return f"· score {passage.score:.2f}" if passage.score else ""
 
 
 def _stance(passage: Passage) -> str:

@@ -150,7 +150,8 @@ def _driver_html(driver: DriverRow, most: float, turn: Turn) -> str:
         f'<li><button type="button" class="driver" data-events="{sources}" aria-pressed="false" title="{text(driver.said)}">'
         f'<span class="name">{text(driver.variable)}</span>'
         f'<span class="bar" aria-hidden="true"><i class="{side}" style="inline-size:{share:.1f}%"></i></span>'
-        f'<span class="moved figure">{driver.log_odds:+.2f}</span><span class="sr">{words}</span></button><span class="cites">{cites}</span></li>'
+        f'<span class="moved figure">{driver.log_odds:+.2f}</span><span class="sr">{words}</span></button>'
+        f'<span class="cites">{cites}</span></li>'
     )
 
 
