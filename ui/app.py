@@ -120,7 +120,7 @@ def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> No
         auth=Login(user, password, audit=_noted(settings)) if user else None,
         app_kwargs={"middleware": [Middleware(Guard)]},
         max_file_size=f"{settings.max_file_mb}mb",
-        css_paths=[_HERE / "style.css", _HERE / "viewer" / "static" / "viewer.css"],
+        css_paths=_HERE / "style.css",
         head=_head(),
         theme=gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=list(_FONTS), font_mono=list(_MONO)),
         show_error=False,
@@ -136,4 +136,5 @@ def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> No
 def _head() -> str:
     """The page's own script, and the viewer's as modules that the browser keeps."""
     inline = (_HERE / "page.js").read_text(encoding="utf-8")
-    return f'<script>{inline}</script><script type="module" src="/desk/static/desk.js"></script>'
+    own = '<link rel="stylesheet" href="/desk/static/viewer.css"><script type="module" src="/desk/static/desk.js"></script>'
+    return f"<script>{inline}</script>{own}"
