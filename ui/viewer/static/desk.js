@@ -307,6 +307,7 @@ async function changed() {
   if (other) turns.clear();
   else turns.delete(turn); // a turn that was running has ended
   Object.assign(now, { conversation, key, state, turn });
+  if (key) now.any = key; // opens the owner's jobs, also while no conversation is shown
   if (other) {
     scene = null;
     viewers.volume?.volumes.clear();
@@ -321,7 +322,6 @@ async function changed() {
     if (conversation && !key) strip(make("p", { className: "notice warning" }, say("This browser keeps no cookies for this page, so evidence cannot be shown.")));
     return;
   }
-  watchJobs(() => address("jobs"), () => now.conversation);
   const data = turn ? await evidenceOf(turn).catch(() => null) : null;
   if (now.turn !== turn || now.conversation !== conversation) return;
   const first = data?.sentences.flatMap((said) => said.evidence)[0];
@@ -379,5 +379,6 @@ new MutationObserver(() => {
     images();
     refill();
     changed();
+    if (now.any && $("#live .turn.running")) watchJobs(() => `/desk/${now.any}/jobs`, () => now.conversation);
   });
 }).observe(document.documentElement, { childList: true, subtree: true });
