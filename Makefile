@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: install run test check audit sbom bench vllm-cpu vllm-test postgres-test format clean
+.PHONY: install run test ui-test chromium check audit sbom bench vllm-cpu vllm-test postgres-test format clean
 
 install: $(STAMP)
 
@@ -25,8 +25,18 @@ $(DEV_STAMP): $(STAMP)
 run: $(STAMP)
 	$(BIN)/python -m ui serve
 
-test: $(DEV_STAMP)
+test: $(DEV_STAMP) chromium
 	$(BIN)/python -m pytest --cov -n 2 --dist loadfile
+
+# The page is tested in Debian's Chromium. Without it these tests fail; none is skipped.
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null || test -n "$(CHROMIUM)" || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -y -q chromium; } || { \
+		echo "The tests of the page need Chromium: apt-get install chromium, or set CHROMIUM to a browser's path." >&2; exit 1; }
+
+# Every journey of the page, also with the real assistant and the sample scan, and the figures of docs/desk.md (some minutes).
+ui-test: $(DEV_STAMP) chromium
+	$(BIN)/python -m pytest tests/browser -m 'ui or not ui' --no-cov -v
 
 check: $(DEV_STAMP)
 	$(BIN)/ruff check .

@@ -161,7 +161,7 @@ def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> No
         auth=Login(user, password, audit=_noted(settings)) if user else None,
         app_kwargs={"middleware": [Middleware(Guard), Middleware(Early, script=languages.script())]},
         max_file_size=f"{settings.max_file_mb}mb",
-        css_paths=[_HERE / "style.css", _HERE / "desk.css", _HERE / "viewer" / "static" / "viewer.css"],
+        css_paths=[_HERE / "style.css", _HERE / "desk.css"],
         head=_head(),
         theme=gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=list(_FONTS), font_mono=list(_MONO)),
         show_error=False,
@@ -178,4 +178,5 @@ def _head() -> str:
     """The page's own scripts, and the viewer's as modules that the browser keeps."""
     own = [(_HERE / name).read_text(encoding="utf-8") for name in ("page.js", "desk.js", "timeline.js")]
     inline = "".join(f"<script>{code}</script>" for code in own)
-    return f'{inline}<script type="module" src="/desk/static/desk.js"></script>'
+    viewer = '<link rel="stylesheet" href="/desk/static/viewer.css"><script type="module" src="/desk/static/desk.js"></script>'
+    return inline + viewer

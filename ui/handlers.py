@@ -23,6 +23,7 @@ from ui.session import owner_of, token_from
 from ui.timeline import timeline_html
 from ui.viewer.keys import Keys, session_in
 from ui.viewer.pictures import figure_addresses
+from ui.welcome import READY, welcome_html
 
 Changes = dict[object, object]
 _QUESTIONS = {
@@ -56,6 +57,7 @@ class Handlers:
         self._keys = keys
         self._jobs = jobs
         self._watching = Watching()
+        self._endpoint: str | None = None
 
     def load(self, stored: object, request: gr.Request) -> Changes:
         """A page opens: give the browser its token and show its newest conversation."""
@@ -63,6 +65,7 @@ class Handlers:
         owner = owner_of(token, request.username)
         rows = self._assistant.conversations(owner)
         status = self._assistant.model_status()
+        self._endpoint = status.endpoint
         shown = render.model_html(status.model, status.reachable, status.detail, status.endpoint, status.table)
         changes = self._conversation(owner, rows[0].id if rows else "", request)
         ready: Changes = {
@@ -222,6 +225,7 @@ class Handlers:
         job = self._jobs.of(owner, conversation)
         busy = job is not None
         self._watching.show(_page_of(request), conversation)
+        first = READY if attached or busy else welcome_html(self._endpoint)
         asked = {turn.question for turn in turns}
         kinds = {artifact.kind for artifact in attached}
         questions = suggested or [words for kind, words in _QUESTIONS.items() if kind in kinds] or [_ANY]
@@ -232,9 +236,9 @@ class Handlers:
             parts.conversations: render.conversations_html(self._rows(owner), conversation),
             parts.delete: gr.update(interactive=bool(conversation)),
             parts.confirm: gr.update(visible=False),
-            parts.history: render.history_html(turns, figures, self._opinions(owner, conversation)) or render.WELCOME,
+            parts.history: render.history_html(turns, figures, self._opinions(owner, conversation)) or first,
             parts.live: render.live_html(job.live) if job is not None else "",
-            parts.suggestions: "" if busy else render.suggestions_html(left),
+            parts.suggestions: "" if busy or (first is not READY and not turns) else render.suggestions_html(left),
             parts.attached: render.attachments_html([a for a in attached if a.made_by is None]),
             parts.problems: "",
             parts.note: "",

@@ -10,6 +10,7 @@ from ui import render
 from ui.languages import switch_html
 from ui.rooms import TOOLS, rooms_html
 from ui.scope import ScopeParts, lay_out_scope
+from ui.welcome import welcome_html
 
 SAFETY = (
     '<p class="safety">A research tool beside a clinician, not a medical device. '
@@ -81,7 +82,7 @@ def _left(parts: dict[str, object]) -> None:
                 parts["really"] = gr.Button("Delete", variant="stop", size="sm", min_width=60)
                 parts["keep"] = gr.Button("Keep", size="sm", min_width=60)
         gr.HTML("<h2>Files</h2>", js_on_load=None)
-        parts["sample"] = gr.Button("Load the sample case", size="sm", interactive=False)
+        parts["sample"] = gr.Button("Load the sample case", size="sm", interactive=False, elem_id="sample")
         parts["files"] = gr.File(
             label="Drop scans, images, records or a zip", file_count="multiple", height=130, elem_id="drop"
         )
@@ -98,13 +99,13 @@ def _left(parts: dict[str, object]) -> None:
 def _centre(parts: dict[str, object]) -> None:
     with gr.Column(scale=5, min_width=320, elem_id="middle"):
         with gr.Column(elem_id="chat"):
-            parts["history"] = _html(render.WELCOME, "history")
+            parts["history"] = _html(welcome_html(None), "history")
             parts["live"] = _html("", "live")
             parts["suggestions"] = _html()
         parts["note"] = _html("", "note")
         with gr.Row(elem_id="ask"):
             parts["question"] = gr.Textbox(
-                placeholder="Ask a question. Enter sends, Shift+Enter makes a new line.",
+                placeholder="Ask a question",
                 label="Question",
                 show_label=False,
                 lines=1,

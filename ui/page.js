@@ -17,16 +17,40 @@
     write("#action", JSON.stringify({ ...message, count }));
   }
 
+  function ask(question) {
+    write("#question", question);
+    setTimeout(() => document.querySelector("#send")?.click(), 60);
+  }
+
+  // A question about the sample case: load the case, and ask when it is there.
+  function askOfSample(button) {
+    if (button.getAttribute("aria-busy")) return;
+    button.setAttribute("aria-busy", "true");
+    const load = document.querySelector("#sample");
+    const question = button.dataset.sample;
+    let left = 600;
+    let asked = false;
+    const wait = setInterval(() => {
+      left -= 1;
+      if (!asked && !load.disabled) {
+        asked = true;
+        load.click();
+      }
+      if (document.querySelector(".attached code") || !left) {
+        clearInterval(wait);
+        if (left) setTimeout(() => ask(question), 100);
+      }
+    }, 200);
+  }
+
   document.addEventListener("click", (event) => {
+    const sample = event.target.closest?.("[data-sample]");
+    if (sample) askOfSample(sample);
     const found = event.target.closest?.("[data-open], [data-ask]");
     if (!found) return;
-    const { open, ask } = found.dataset;
-    if (open !== undefined) {
-      tell({ kind: "open", conversation: open });
-    } else {
-      write("#question", ask);
-      setTimeout(() => document.querySelector("#send")?.click(), 60);
-    }
+    const { open } = found.dataset;
+    if (open !== undefined) tell({ kind: "open", conversation: open });
+    else ask(found.dataset.ask);
   });
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-copy]");
@@ -47,7 +71,7 @@
         const running = chat.querySelector("#live .turn");
         const turns = chat.querySelectorAll("#history .turn");
         if (!running && turns.length) turns[turns.length - 1].scrollIntoView({ block: "start" });
-        else chat.scrollTo({ top: chat.scrollHeight });
+        else if (running || turns.length) chat.scrollTo({ top: chat.scrollHeight });
       }
       last = chat.scrollHeight;
     }).observe(chat, { childList: true, subtree: true, characterData: true });

@@ -278,13 +278,6 @@ def history_html(turns: Sequence[Turn], pictures: Mapping[str, str], opinions: M
     return "".join(turn_html(turn, pictures, (opinions or {}).get(turn.id, "")) for turn in turns)
 
 
-WELCOME = (
-    '<div class="welcome"><h2>Ask about a scan, a record or the literature</h2>'
-    "<p>Attach files on the left, or load the sample case. Each sentence of an answer cites what it stands on: "
-    "click a number to see exactly that passage, slice or entry.</p></div>"
-)
-
-
 def attachments_html(artifacts: Sequence[Artifact]) -> str:
     """What is attached: handle, kind, title and warnings."""
     if not artifacts:

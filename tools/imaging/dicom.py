@@ -22,8 +22,8 @@ from scipy import ndimage
 from core.errors import ConsiliumError, FileError, TooLarge
 from core.plain import as_label
 from core.pseudonym import Pseudonyms
-from tools.imaging.nifti import MAX_VOXELS
 from tools.imaging.marking import dataset_says_synthetic
+from tools.imaging.nifti import MAX_VOXELS
 from tools.imaging.volume import Volume, to_ras
 
 _FILMS = ("CR", "DX", "MG", "RF", "XA", "PX", "IO")

@@ -35,13 +35,27 @@ function evidenceOf(turn) {
   return turns.get(turn);
 }
 
-// A part of the page that Gradio keeps; what we put into it stays until we change it.
-function fill(host, turn, html) {
-  const element = $(host);
-  if (!element || element.dataset.turn === `${now.conversation}:${turn}`) return element;
-  element.dataset.turn = `${now.conversation}:${turn}`;
-  element.innerHTML = html; // made and escaped by ui/panel.py
-  return element;
+// What the tabs show of a turn; put into them again whenever Gradio has made one.
+let told = null; // {name, sources, steps, findings}
+
+function refill() {
+  for (const part of ["sources", "steps", "findings"]) {
+    const host = part === "findings" ? viewers.findings : $(`#${part}`);
+    if (!host || !told || host.dataset.of === told.name) continue;
+    host.dataset.of = told.name;
+    if (told[part] === undefined) host.replaceChildren(empty(part));
+    else host.innerHTML = told[part]; // made and escaped by ui/panel.py
+  }
+}
+
+async function appears(selector) {
+  for (let frames = 0; frames < 30; frames += 1) {
+    const found = $(selector);
+    if (found) return found;
+    await new Promise(requestAnimationFrame);
+    refill();
+  }
+  return null;
 }
 
 function openTab(name) {
@@ -77,7 +91,7 @@ async function showEvidence(turn, id, from, asked = true) {
   strip(head(item, from), said && claim(said), detail(item));
   openTab(item.tab);
   fillAll(turn, data);
-  if (item.tab === "sources") select(`#sources #evidence-${CSS.escape(id)}`, item, turn);
+  if (item.tab === "sources") await select(`#sources #evidence-${CSS.escape(id)}`, item, turn);
   if (item.tab === "images") await showFinding(item);
   document.dispatchEvent(new CustomEvent("consilium:evidence", { detail: { turn, ...item } }));
   if (item.tab === "record") markRow(id);
@@ -87,11 +101,19 @@ async function showEvidence(turn, id, from, asked = true) {
 }
 
 function fillAll(turn, data) {
-  fill("#sources", turn, data.sources);
-  fill("#steps", turn, data.steps);
-  const found = fill("#findings", turn, data.findings);
-  if (found) for (const row of found.querySelectorAll("li")) row.classList.toggle("selected", Boolean(shown && $(`[data-evidence$=":${CSS.escape(shown.id)}"]`, row)));
-  viewers.volume?.setLosses(data.losses);
+  told = { name: `${now.conversation}:${turn}`, sources: data.sources, steps: data.steps, findings: data.findings };
+  images();
+  refill();
+  for (const row of viewers.findings.querySelectorAll("li")) {
+    row.classList.toggle("selected", Boolean(shown && $(`[data-evidence$=":${CSS.escape(shown.id)}"]`, row)));
+  }
+  viewers.volume.setLosses(data.losses);
+}
+
+function fillNone() {
+  told = { name: `${now.conversation}:` };
+  images();
+  refill();
 }
 
 function mark(turn, id, from) {
@@ -105,9 +127,9 @@ function mark(turn, id, from) {
   chip?.setAttribute("aria-current", "true");
 }
 
-function select(selector, item, turn) {
+async function select(selector, item, turn) {
+  const card = await appears(selector);
   for (const old of document.querySelectorAll("#sources .card.selected")) old.classList.remove("selected");
-  const card = $(selector);
   if (!card) return;
   card.classList.add("selected");
   if (item.page) showPage(card, (what) => address("page", turn, item.id, what));
@@ -187,8 +209,8 @@ async function showStep(turn, call) {
   const data = await evidenceOf(turn);
   fillAll(turn, data);
   openTab("steps");
+  const card = await appears(`#steps #step-${CSS.escape(call)}`);
   for (const old of document.querySelectorAll("#steps .selected")) old.classList.remove("selected");
-  const card = $(`#steps #step-${CSS.escape(call)}`);
   card?.classList.add("selected");
   card?.scrollIntoView({ block: "nearest" });
   strip(make("div", { className: "strip-head" }, make("strong", { className: "strip-label" }, say("A step of this answer"))));
@@ -197,27 +219,28 @@ async function showStep(turn, call) {
 
 // ---- images
 
+// Gradio makes a tab when it is first opened, and perhaps anew later; the viewers are made once and moved into it.
 function images() {
-  const host = $("#images");
-  if (!host || viewers.host === host) return host;
-  viewers.host = host;
-  if (viewers.volume) { // Gradio made the tab anew; the viewer stays what it was
-    host.replaceChildren(...viewers.parts);
-    return host;
+  if (!viewers.volume) {
+    viewers.volume = new VolumeViewer({
+      voxels: loadVoxels,
+      sliceAddress: (handle, look) => `${address("slice", handle)}?${new URLSearchParams(Object.entries(look).filter(([, value]) => value !== ""))}`,
+      imageOf: (handle) => scene.images.find((image) => image.handle === handle),
+    });
+    viewers.film = new FilmViewer();
+    viewers.choice = make("select", { id: "view-image", on: { change: () => look(viewers.choice.value) } });
+    viewers.body = make("div", {}, noImage());
+    viewers.findings = make("div", { id: "findings" });
+    viewers.all = make("div", {}, make("label", { className: "control wide" }, make("span", {}, say("Image")), viewers.choice),
+      viewers.body, viewers.findings);
+    window.consiliumViewer = viewers;
   }
-  viewers.volume = new VolumeViewer({
-    voxels: loadVoxels,
-    sliceAddress: (handle, look) => `${address("slice", handle)}?${new URLSearchParams(Object.entries(look).filter(([, value]) => value !== ""))}`,
-    imageOf: (handle) => scene.images.find((image) => image.handle === handle),
-  });
-  viewers.film = new FilmViewer();
-  viewers.choice = make("select", { id: "view-image", on: { change: () => look(viewers.choice.value) } });
-  viewers.body = make("div", {});
-  viewers.parts = [make("label", { className: "control wide" }, make("span", {}, say("Image")), viewers.choice), viewers.body,
-    make("div", { id: "findings" })];
-  host.replaceChildren(...viewers.parts);
-  window.consiliumViewer = viewers;
-  return host;
+  const host = $("#images");
+  if (host && host.firstChild !== viewers.all) host.replaceChildren(viewers.all);
+}
+
+function noImage() {
+  return make("p", { className: "quiet" }, say("No image. Attach a scan or an X-ray, or load the sample case, to look at it here."));
 }
 
 async function loadVoxels(handle, told) {
@@ -238,15 +261,13 @@ async function loadVoxels(handle, told) {
 
 async function loadScene(first = true) {
   scene = await (await fetched("scene")).json();
-  const host = images();
-  if (!host) return;
-  host.classList.toggle("empty", !scene.images.length);
+  images();
   const options = scene.images.map((image) => make("option", { value: image.handle }, `${image.handle}: ${image.title}`));
   const before = viewers.choice.value;
   viewers.choice.replaceChildren(...options);
   viewers.choice.disabled = !options.length;
   if (!options.length) {
-    viewers.body.replaceChildren(make("p", { className: "quiet" }, say("No image. Attach a scan or an X-ray, or load the sample case, to look at it here.")));
+    viewers.body.replaceChildren(noImage());
     return;
   }
   if (scene.images.some((image) => image.handle === before)) viewers.choice.value = before;
@@ -255,7 +276,8 @@ async function loadScene(first = true) {
 
 async function look(handle, where = {}) {
   const image = scene?.images.find((each) => each.handle === handle);
-  if (!image || !images()) return;
+  if (!image) return;
+  images();
   viewers.choice.value = handle;
   const viewer = image.flat ? viewers.film : viewers.volume;
   if (viewers.body.firstChild !== viewer.root) viewers.body.replaceChildren(viewer.root);
@@ -285,6 +307,7 @@ async function changed() {
   if (other) turns.clear();
   else turns.delete(turn); // a turn that was running has ended
   Object.assign(now, { conversation, key, state, turn });
+  if (key) now.any = key; // opens the owner's jobs, also while no conversation is shown
   if (other) {
     scene = null;
     viewers.volume?.volumes.clear();
@@ -293,14 +316,12 @@ async function changed() {
     strip();
   }
   if (!conversation || !key) {
-    for (const host of ["#sources", "#steps"]) if ($(host)) { $(host).dataset.turn = ""; $(host).replaceChildren(empty(host)); }
-    const host = images();
-    if (host) viewers.body.replaceChildren(make("p", { className: "quiet" }, say("No image. Attach a scan or an X-ray, or load the sample case, to look at it here.")));
-    if (host) viewers.choice.replaceChildren();
+    fillNone();
+    viewers.body.replaceChildren(noImage());
+    viewers.choice.replaceChildren();
     if (conversation && !key) strip(make("p", { className: "notice warning" }, say("This browser keeps no cookies for this page, so evidence cannot be shown.")));
     return;
   }
-  watchJobs(() => address("jobs"), () => now.conversation);
   const data = turn ? await evidenceOf(turn).catch(() => null) : null;
   if (now.turn !== turn || now.conversation !== conversation) return;
   const first = data?.sentences.flatMap((said) => said.evidence)[0];
@@ -313,11 +334,12 @@ async function changed() {
       fillAll(turn, data);
       strip();
     }
-  } else for (const host of ["#sources", "#steps"]) if ($(host)) $(host).replaceChildren(empty(host));
+  } else fillNone();
 }
 
-function empty(host) {
-  return make("p", { className: "quiet" }, say(host === "#sources"
+function empty(part) {
+  if (part === "findings") return "";
+  return make("p", { className: "quiet" }, say(part === "sources"
     ? "No passages. Answers from the literature show their sources here." : "No tool calls yet."));
 }
 
@@ -355,6 +377,8 @@ new MutationObserver(() => {
   waiting = requestAnimationFrame(() => {
     waiting = 0;
     images();
+    refill();
     changed();
+    if (now.any && $("#live .turn.running")) watchJobs(() => `/desk/${now.any}/jobs`, () => now.conversation);
   });
 }).observe(document.documentElement, { childList: true, subtree: true });

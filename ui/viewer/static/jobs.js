@@ -22,13 +22,14 @@ export function toast(words, action) {
 export function watchJobs(address, conversation) {
   if (timer) return;
   const look = async () => {
-    timer = 0;
-    let rows = [];
+    let rows;
     try {
       const answer = await fetch(address());
-      if (answer.ok) rows = await answer.json();
+      if (!answer.ok) throw new Error(answer.statusText);
+      rows = await answer.json();
     } catch {
-      return; // the server is away; the next change of the page begins again
+      timer = 0; // the server is away; the next change of the page begins again
+      return;
     }
     const before = running;
     running = new Map(rows.filter((row) => row.running).map((row) => [row.conversation, row]));
@@ -41,7 +42,7 @@ export function watchJobs(address, conversation) {
       } else if (document.hidden) toast(`${say("Answered:")} ${words}`);
       if (document.hidden) document.title = `✓ ${document.title.replace(/^✓ /, "")}`;
     }
-    if (running.size) timer = setTimeout(look, EVERY_MS);
+    timer = running.size ? setTimeout(look, EVERY_MS) : 0;
   };
   timer = setTimeout(look, 200);
 }

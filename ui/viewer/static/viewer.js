@@ -1,12 +1,13 @@
 // The viewer of volumes: planes, windows, overlay, measuring, comparing. What it shows is set by its controls, by
 // keys and fingers on a pane, and by the evidence that was clicked.
-import { AXIS, Volume, voxelAt } from "./volume.js";
+import { AXIS, Mask, Volume, voxelAt } from "./volume.js";
 import { Pane } from "./pane.js";
 import { choices, labelled, make, say } from "./dom.js";
 
 const PLANES = ["sagittal", "coronal", "axial"];
 const NAMES = { bone: "Bone", soft: "Soft tissue", lung: "Lung", brain: "Brain", full: "Whole range", own: "By hand" };
 const LARGEST = 320e6; // bytes of one file; what is larger is drawn by the server, slice by slice
+const MOST = 150e6; // bytes of voxels kept together
 const COLOURS = [[230, 97, 1], [94, 160, 255], [253, 184, 99], [120, 200, 140], [200, 130, 220], [240, 220, 90]];
 // The steps of the height-loss map, as in the map of a single vertebra: below 10, 20, 25, 40 %, and above.
 const LOSS = [[10, [92, 120, 170]], [20, [110, 200, 140]], [25, [250, 210, 90]], [40, [245, 140, 40]], [101, [215, 48, 39]]];
@@ -15,6 +16,7 @@ export class VolumeViewer {
   constructor(fetcher) {
     this.fetcher = fetcher; // {voxels(handle, told), sliceAddress(handle, look)}
     this.volumes = new Map();
+    this.sizes = new Map();
     this.place = [0, 0, 0];
     this.lines = [];
     this.split = 0.5;
@@ -141,17 +143,32 @@ export class VolumeViewer {
     this.moveTo(voxelAt(this.volume, plane, this.place[AXIS[plane]], Math.round(columns / count), Math.round(rows / count)));
   }
 
-  voxels(handle) {
+  voxels(handle, Kind = Volume) {
     if (!this.volumes.has(handle)) {
       const loading = this.fetcher.voxels(handle, (share) => {
         this.note.textContent = `${say("Loading the voxels…")} ${Math.round(100 * share)} %`;
-      }).then((buffer) => new Volume(buffer));
+      }).then((buffer) => {
+        const made = new Kind(buffer);
+        this.sizes.set(handle, made.data.byteLength);
+        this.forget(handle);
+        return made;
+      });
       loading.catch(() => this.volumes.delete(handle));
       this.volumes.set(handle, loading);
-      // Three volumes are as many as are looked at together: more would fill the browser.
-      while (this.volumes.size > 6) this.volumes.delete(this.volumes.keys().next().value);
     }
-    return this.volumes.get(handle);
+    const found = this.volumes.get(handle);
+    this.volumes.delete(handle);
+    this.volumes.set(handle, found); // the last used is the last to be forgotten
+    return found;
+  }
+
+  // What was not looked at for longest goes when all together would fill the browser.
+  forget(kept) {
+    const total = () => [...this.volumes.keys()].reduce((sum, name) => sum + (this.sizes.get(name) ?? 0), 0);
+    for (const name of [...this.volumes.keys()]) {
+      if (total() <= MOST) return;
+      if (name !== kept && name !== this.image?.handle && name !== this.twin?.image.handle) this.volumes.delete(name);
+    }
   }
 
   // The picture that the server draws, while the voxels are on their way or cannot come.
@@ -297,7 +314,7 @@ export class VolumeViewer {
       this.overlay = null;
       return this.redraw();
     }
-    const image = this.image, volume = await this.voxels(handle);
+    const image = this.image, volume = await this.voxels(handle, Mask);
     if (this.image !== image || this.wanted !== handle) return undefined;
     this.overlay = { handle, volume, labels: known.labels, opacity: this.opacity, colours: new Uint8Array(768) };
     return this.recolour();

@@ -86,6 +86,58 @@ export class Volume {
   }
 }
 
+// A mask without the empty space around its labels: a spine fills a fiftieth of a chest, and the rest would fill memory.
+export class Mask {
+  constructor(buffer) {
+    const whole = new Volume(buffer);
+    const [nx, ny, nz] = this.shape = whole.shape;
+    const low = [nx, ny, nz], high = [-1, -1, -1];
+    for (let z = 0, at = 0; z < nz; z += 1) {
+      for (let y = 0; y < ny; y += 1) {
+        for (let x = 0; x < nx; x += 1, at += 1) {
+          if (!whole.data[at]) continue;
+          if (x < low[0]) low[0] = x;
+          if (x > high[0]) high[0] = x;
+          if (y < low[1]) low[1] = y;
+          if (y > high[1]) high[1] = y;
+          if (z < low[2]) low[2] = z;
+          if (z > high[2]) high[2] = z;
+        }
+      }
+    }
+    this.low = low;
+    this.size = high.map((end, axis) => Math.max(end - low[axis] + 1, 0));
+    const [sx, sy, sz] = this.size;
+    this.data = new Uint8Array(sx * sy * sz);
+    for (let z = 0, to = 0; z < sz; z += 1) {
+      for (let y = 0; y < sy; y += 1, to += sx) {
+        const from = low[0] + (low[1] + y) * nx + (low[2] + z) * nx * ny;
+        for (let x = 0; x < sx; x += 1) this.data[to + x] = whole.data[from + x];
+      }
+    }
+  }
+
+  value(x, y, z) {
+    const [px, py, pz] = [x - this.low[0], y - this.low[1], z - this.low[2]], [sx, sy, sz] = this.size;
+    return px < 0 || py < 0 || pz < 0 || px >= sx || py >= sy || pz >= sz ? 0 : this.data[px + sx * (py + sy * pz)];
+  }
+
+  // The labels of a slice, row by row as it is drawn; null for a slice outside of all labels.
+  slice(plane, index) {
+    const axis = AXIS[plane], across = ACROSS[plane], up = UP[plane];
+    const steps = [1, this.size[0], this.size[0] * this.size[1]];
+    if (index < this.low[axis] || index >= this.low[axis] + this.size[axis]) return null;
+    const width = this.shape[across], height = this.shape[up];
+    const labels = new Uint8Array(width * height), base = (index - this.low[axis]) * steps[axis];
+    for (let v = 0; v < this.size[up]; v += 1) {
+      let to = (height - 1 - this.low[up] - v) * width + width - 1 - this.low[across];
+      let from = base + v * steps[up];
+      for (let u = 0; u < this.size[across]; u += 1, to -= 1, from += steps[across]) labels[to] = this.data[from];
+    }
+    return labels;
+  }
+}
+
 // Where the pixel (column, row) of a slice lies in the volume.
 export function voxelAt(volume, plane, index, column, row) {
   const [across, up] = volume.size(plane);
@@ -111,7 +163,7 @@ export function paint(image, volume, plane, index, window, overlay) {
   const base = index * strides[AXIS[plane]];
   const table = volume.isSmall ? volume.grey(window.width, window.level, window.invert) : null;
   const low = window.level - window.width / 2, scale = 255 / Math.max(window.width, 1e-6);
-  const labels = overlay ? overlay.volume.data : null;
+  const labels = overlay ? overlay.volume.slice(plane, index) : null;
   const seen = new Map();
   const opacity = overlay ? overlay.opacity : 0;
   let out = 0;
@@ -125,7 +177,7 @@ export function paint(image, volume, plane, index, window, overlay) {
         grey = grey < 0 ? 0 : grey > 255 ? 255 : grey | 0;
         if (window.invert) grey = 255 - grey;
       }
-      const label = labels ? labels[at] & 255 : 0;
+      const label = labels ? labels[out] : 0;
       if (label === 0) {
         pixels[out] = 0xff000000 | (grey << 16) | (grey << 8) | grey;
         continue;
