@@ -178,5 +178,5 @@ def _head() -> str:
     """The page's own scripts, and the viewer's as modules that the browser keeps."""
     own = [(_HERE / name).read_text(encoding="utf-8") for name in ("page.js", "desk.js", "timeline.js")]
     inline = "".join(f"<script>{code}</script>" for code in own)
-    viewer = '<link rel="stylesheet" href="/desk/static/viewer.css"><script type="module" src="/desk/static/desk.js"></script>'
-    return inline + viewer
+    style = '<link rel="stylesheet" href="/desk/static/viewer.css">'
+    return f'{inline}{style}<script type="module" src="/desk/static/desk.js"></script>'

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ def test_subgroups_are_judged_apart(tmp_path: Path) -> None:
     films = np.stack([kind_of_film(int(label), number) for number, label in enumerate(labels)])
     groups = np.array(["a", "b", "b", "a", "c", "c"] * 8)
     groups[labels == 1] = np.where(groups[labels == 1] == "c", "b", groups[labels == 1])  # c has one class only
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{split}_{name}": value for split in ("train", "test") for name, value in (("images", films), ("labels", labels))
     }
     np.savez(tmp_path / "set.npz", **arrays, test_groups=groups)
