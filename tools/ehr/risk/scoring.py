@@ -83,7 +83,8 @@ def _on_ray(task: Task, model: Model, parts: Iterator[tuple[Events, Rows]], work
     if mine:
         ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
-        remote, shared, under_way = ray.remote(score_part), ray.put(model), []
+        remote, shared = ray.remote(score_part), ray.put(model)
+        under_way: list[object] = []
         for events, rows in parts:
             if len(under_way) >= 2 * workers:
                 yield ray.get(under_way.pop(0))
