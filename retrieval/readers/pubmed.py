@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from core.errors import FileError
 from retrieval.corpus import Document, Notice, Section
 from retrieval.readers.skipped import Skipped
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
 _MAX_ARTICLE = 16 << 20
 _START = re.compile(rb"<PubmedArticle[\s>]")
 _END = b"</PubmedArticle>"
@@ -40,6 +40,7 @@ def read_pubmed(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
         FileError: the file cannot be read or holds no article.
     """
     seen = 0
+    parser = _parser()
     try:
         for line, fragment, fault in _fragments(path):
             seen += 1
@@ -47,8 +48,9 @@ def read_pubmed(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
                 skipped.append(Skipped(file=path.name, line=line, reason=fault))
                 continue
             try:
-                yield _document(etree.fromstring(fragment, _parser()))
+                yield _document(etree.fromstring(fragment, parser))
             except (etree.XMLSyntaxError, ValueError) as error:
+                parser = _parser()
                 reason = str(error).splitlines()[0]
                 skipped.append(Skipped(file=path.name, line=line, reason=f"article not read: {reason}"))
     except (OSError, EOFError, zlib.error) as error:
@@ -144,8 +146,8 @@ def _abstract(body: Any) -> tuple[str, tuple[Section, ...]]:
 
 def _authors(body: Any) -> Iterator[str]:
     for author in body.findall("AuthorList/Author"):
-        name = " ".join(part for part in (author.findtext("LastName"), author.findtext("Initials")) if part)
-        name = name or (author.findtext("CollectiveName") or "").strip()
+        parts = {part.tag: part.text or "" for part in author.iterchildren("LastName", "Initials", "CollectiveName")}
+        name = f"{parts.get('LastName', '')} {parts.get('Initials', '')}".strip() or parts.get("CollectiveName", "").strip()
         if name:
             yield name
 
@@ -160,7 +162,7 @@ def _year(body: Any) -> int | None:
 
 def _mesh(citation: Any) -> Iterator[str]:
     for heading in citation.findall("MeshHeadingList/MeshHeading"):
-        yield "/".join(_texts(heading.findall("DescriptorName") + heading.findall("QualifierName")))
+        yield "/".join(_texts(heading.iterchildren("DescriptorName", "QualifierName")))
 
 
 def _notices(citation: Any) -> Iterator[Notice]:
@@ -169,10 +171,13 @@ def _notices(citation: Any) -> Iterator[Notice]:
         yield Notice(kind=kind, reference=_text(node.find("RefSource")), pmid=node.findtext("PMID"))
 
 
-def _texts(nodes: list[Any]) -> list[str]:
+def _texts(nodes: Iterable[Any]) -> list[str]:
     return [text for text in map(_text, nodes) if text]
 
 
 def _text(node: Any) -> str:
     """All text below a node, markup taken out, white space made single."""
-    return " ".join("".join(node.itertext()).split()) if node is not None else ""
+    if node is None:
+        return ""
+    text = "".join(node.itertext()) if len(node) else node.text or ""
+    return " ".join(text.split())
