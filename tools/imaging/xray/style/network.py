@@ -123,7 +123,8 @@ class StyleNet(nn.Module):
         seen = functional.elu(self.third(seen) * (1 + scale2[:, :, None, None]) + shift2[:, :, None, None])
         # Shares of the grey scale, the last one unused: no curve leaves the scale, and none is flat, so no edge is lost.
         shares = self.curves(seen).softmax(dim=1)
-        return (_EVEN / (KNOTS + 1) + (1 - _EVEN) * shares)[:, :KNOTS]
+        increments: Tensor = (_EVEN / (KNOTS + 1) + (1 - _EVEN) * shares)[:, :KNOTS]
+        return increments
 
 
 def apply_curves(content: Tensor, increments: Tensor) -> Tensor:
