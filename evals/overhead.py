@@ -199,10 +199,12 @@ def _opening(home: Path) -> tuple[float, float]:
 
     from agent.assemble import build_assistant
     from ui.handlers import Handlers
+    from ui.jobs import Jobs
     from ui.layout import lay_out
     from ui.service.access import LOCAL_USER
     from ui.service.app import build_service
     from ui.session import owner_of, token_from
+    from ui.viewer.keys import Keys
 
     settings = load_settings(home=home)
     token = token_from(None)
@@ -214,7 +216,7 @@ def _opening(home: Path) -> tuple[float, float]:
             for number in range(_TURNS):
                 list(assistant.ask(owner, conversation, f"What is RHLV? ({number})"))
         with gr.Blocks():
-            on = Handlers(assistant, lay_out())
+            on = Handlers(assistant, lay_out(), Keys(b"k" * 32), Jobs())
         action = json.dumps({"kind": "open", "conversation": conversations[0], "count": 1})
         request: Any = type("Request", (), {"username": None})()
         page_s = _timed(lambda: on.act(action, token, "", request))
