@@ -217,7 +217,7 @@ def _opening(home: Path) -> tuple[float, float]:
             for number in range(_TURNS):
                 list(assistant.ask(owner, conversation, f"What is RHLV? ({number})"))
         with gr.Blocks():
-            on = Handlers(assistant, lay_out(), Keys(b"0" * 32), Jobs())
+            on = Handlers(assistant, lay_out(), Keys(b"k" * 32), Jobs())
         action = json.dumps({"kind": "open", "conversation": conversations[0], "count": 1})
         request: Any = type("Request", (), {"username": None})()
         page_s = _timed(lambda: on.act(action, token, "", request))

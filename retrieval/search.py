@@ -254,6 +254,7 @@ def _passage(
         pmid=document.pmid,
         doi=document.doi,
         pmcid=document.pmcid,
+        section=_section_at(document, span[0] + sentences[best].start),
         corpus=index.name,
         score=round(hit.score, 6),
         flags=document.flags,
@@ -264,6 +265,11 @@ def _passage(
         ),
     )
     return passage, float(near[best])
+
+
+def _section_at(document: Document, place: int) -> str | None:
+    """The label of the section that a place in the text lies in: a heading, or the page of a PDF."""
+    return next((s.label for s in document.sections if s.start <= place < s.end), None)
 
 
 def _similarities(encoder: Encoder, texts: list[str], vector: NDArray[np.float32]) -> NDArray[np.float32]:

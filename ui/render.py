@@ -182,7 +182,8 @@ def _about(seconds: float) -> str:
 
 def shown_html(conversation: str, key: str, turns: Sequence[Turn], files: int) -> str:
     """What the page's script reads: the conversation shown, the key to fetch its evidence with, and how far it has come."""
-    state = f"{len(turns)}.{files}"
+    ended = sum(1 for turn in turns if turn.answer is not None or turn.error)
+    state = f"{len(turns)}.{files}.{ended}"
     return (
         f'<div data-shown="{text(conversation)}" data-key="{text(key)}" data-state="{state}" '
         f'data-turn="{text(turns[-1].id if turns else "")}"></div>'

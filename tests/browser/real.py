@@ -10,8 +10,6 @@ from tests.ui.viewer.pdf import write_pdf
 
 # A page of our own words, so that no paper is copied into a picture of the docs.
 PAGE = (
-    "A note on following a sentence to its source",
-    "",
     "Kestrel bone cement was compared with plain cement in forty sheep vertebrae.",
     "After twelve weeks the Kestrel group had kept more of its anterior height.",
     "The difference in height was 1.9 mm, with a 95 % interval from 0.7 to 3.1 mm.",
@@ -19,7 +17,7 @@ PAGE = (
     "",
     "This note is invented: there is no such cement. It shows how a quote is boxed.",
 )
-QUESTION = "What was the difference in height with Kestrel bone cement in sheep vertebrae?"
+QUESTION = "What does the literature say about Kestrel bone cement in sheep vertebrae?"
 
 
 def serve(port: int, home: Path) -> None:

@@ -139,7 +139,7 @@ def test_the_page_is_told_what_to_fetch_evidence_with_and_how_far_it_has_come(pa
     page.ask("q")
     shown = str(page.now["shown"])
     assert f'data-shown="{page.current}"' in shown
-    assert 'data-state="1.4"' in shown
+    assert 'data-state="1.4.1"' in shown
     key = shown.split('data-key="')[1].split('"')[0]
     assert KEYS.open(key, session_in(REQUEST.cookies)).conversation == page.current
 
