@@ -67,7 +67,7 @@ def labelled(hu: Array, labels: NDArray[np.int16], spacing_mm: tuple[float, floa
     tissue, depth, marrow = _tissues(hu, labels, spacing)
     values = {kind: float(np.median(hu[tissue == kind])) for kind in _SOFT if (tissue == kind).any()}
     plain = plain_hu(tissue, depth, marrow, values)
-    hu = np.where((tissue == Tissue.AIR) & (hu > -600), np.float32(-1000), hu)  # the table, clothes
+    hu[(tissue == Tissue.AIR) & (hu > -600)] = -1000  # the table, clothes
     zoom = [s / FINE_MM for s in spacing]
     fine_ct, fine_plain = (np.asarray(ndimage.zoom(v, zoom, order=1), dtype=np.float32) for v in (hu, plain))
     fine_tissue = ndimage.zoom(tissue, zoom, order=0)
