@@ -76,8 +76,8 @@ def labelled(hu: Array, labels: NDArray[np.int16], spacing_mm: tuple[float, floa
 
 def _halved(hu: Array) -> Array:
     even = hu[: hu.shape[0] // 2 * 2, : hu.shape[1] // 2 * 2]
-    mean: Array = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
-    return mean
+    mean = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+    return np.asarray(mean, dtype=np.float32)
 
 
 def _tissues(
