@@ -28,7 +28,7 @@ _SHELL_MM = 0.6
 
 
 def graded_twice(ct: Volume, mask: Volume) -> tuple[list[Graded], list[Graded]]:
-    """Grades by the mask, and grades whose heights are read from the CT; levels whose endplates are not seen are left out."""
+    """Grades by the mask, and grades whose heights are read from the CT; levels without seen endplates are left out."""
     spine = measure_spine(mask)
     return grade_spine(spine)[0], _graded_from_ct(ct, mask, spine)
 
@@ -50,7 +50,7 @@ def heights_from_ct(ct: Volume, mask: Volume, level: Measured) -> tuple[float, f
     values = []
     hu, labels = np.asarray(ct.data, dtype=np.float32), np.asarray(mask.data)
     other = ((labels > 0) & (labels != level.value)).astype(np.uint8)
-    inverse = np.linalg.inv(ct.affine)
+    inverse: Array = np.asarray(np.linalg.inv(ct.affine), dtype=np.float64)
     for low, high in _THIRDS:
         share = (body.anterior - body.back) / (body.front - body.back)
         inside = [row for row in rows if low <= share[row] < high]
@@ -58,7 +58,7 @@ def heights_from_ct(ct: Volume, mask: Volume, level: Measured) -> tuple[float, f
             height
             for row in inside
             for column in np.flatnonzero(near & np.isfinite(body.height[row]))
-            if (height := _column(hu, other, inverse, level, (row, int(column)))) is not None
+            if (height := _column(hu, other, inverse, level, (int(row), int(column)))) is not None
         ]
         if len(found) < 4:
             return None

@@ -6,6 +6,7 @@ Kynkaanniemi et al. 2019 (1904.06991); density and coverage, Naeem et al. 2020 (
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,7 +119,7 @@ def memory(made: Array, training: Array, held_out: Array) -> Memory:
     return Memory(float(np.median(near)), float(np.median(baseline)), float((near < np.percentile(baseline, 5)).mean()))
 
 
-def ms_ssim(one: Array, two: Array) -> float:
+def ms_ssim(one: NDArray[np.floating], two: NDArray[np.floating]) -> float:
     """Multi-scale structural similarity of two pictures with values within -1 to 1."""
     a, b, value = one.astype(np.float64), two.astype(np.float64), 1.0
     weights = _SCALES[: max(1, min(len(_SCALES), int(np.log2(min(a.shape) / 11)) + 1))]
@@ -139,7 +140,7 @@ def _ssim(a: Array, b: Array) -> tuple[float, float]:
     return float((contrast * light).mean()), float(contrast.mean())
 
 
-def diversity(pictures: list[Array], seed: int = 1, pairs: int = 100) -> float:
+def diversity(pictures: Sequence[NDArray[np.floating]], seed: int = 1, pairs: int = 100) -> float:
     """Mean MS-SSIM over random pairs: 1 when all are alike, lower is more diverse."""
     rng = np.random.default_rng([seed, 32])
     drawn = [

@@ -50,12 +50,14 @@ def examples_of(seed: int) -> list[Example]:
     levels = attributes.shown_levels
     anatomy = voxelise(patient, body_grid(patient, levels, _COARSE_MM))
     rng = np.random.default_rng([seed, 21])
-    plain = anatomy.plain + ndimage.gaussian_filter(rng.normal(size=anatomy.plain.shape), 2.0) * 120
+    grain = ndimage.gaussian_filter(rng.normal(size=anatomy.plain.shape), 2.0) * 120
+    plain = np.asarray(anatomy.plain + grain, dtype=np.float32)
     names = tuple(_OTHER)
     other = names[int(rng.integers(len(names)))]
     made = []
     for name, azimuth in (("lateral", 90.0), (other, _OTHER[other])):
-        path = ndimage.zoom(project(plain, _COARSE_MM, azimuth), _COARSE_MM / PIXEL_MM, order=1)
+        coarse = project(plain, _COARSE_MM, azimuth).astype(np.float64)
+        path = np.asarray(ndimage.zoom(coarse, _COARSE_MM / PIXEL_MM, order=1), dtype=np.float32)
         column = spine_column(anatomy.grid, patient, levels, azimuth) * _COARSE_MM / PIXEL_MM + rng.uniform(-14, 14)
         film = film_window(develop(path, PIXEL_MM), column)
         body, place = _bodies(patient, anatomy.grid, path.shape, column) if name == "lateral" else (None, None)
@@ -83,15 +85,17 @@ def _bodies(patient: Patient, grid: Grid, shape: tuple[int, ...], column: float)
     return film_window(body, column), film_window(place, column)
 
 
-def train(out: Path, patients: int, steps: int, seed: int, say: Callable[[str], None]) -> Path:
-    """Draw the patients (kept beside the weights for another run), train, write `reader.safetensors`."""
-    from safetensors.torch import save_file
+def train(out: Path, patients: int, steps: int, seed: int, say: Callable[[str], None], start: Path | None = None) -> Path:
+    """Draw the patients (kept beside the weights for another run), write `reader.safetensors`; `start`: go on from it."""
+    from safetensors.torch import load_file, save_file
 
     out.mkdir(parents=True, exist_ok=True)
     examples = _kept(out / "examples.npz", patients, say)
     torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 22])
     net = ReaderNet()
+    if start is not None:
+        net.load_state_dict({key: value.float() for key, value in load_file(start).items()})
     optimiser = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps + 1, pct_start=0.1)
     recent = []
@@ -146,24 +150,24 @@ def _disturbed(example: Example, rng: np.random.Generator) -> Example:
     take = min(_ROWS, rows) // 8 * 8
     start = int(rng.integers(rows - take + 1))
     box = slice(start, start + take)
-    film = example.film[box]
-    film = ndimage.gaussian_filter(film, rng.uniform(0.0, 1.1))
+    film: NDArray[np.floating] = ndimage.gaussian_filter(example.film[box], rng.uniform(0.0, 1.1))
     film = np.sign(film) * np.abs(film) ** rng.uniform(0.8, 1.25) * rng.uniform(0.6, 1.4) + rng.uniform(-0.2, 0.2)
     shade = ndimage.zoom(rng.normal(size=(5, 4)), (take / 5, columns / 4), order=1)
     film = film + rng.uniform(0, 0.08) * shade[:take, :columns]
     grain = ndimage.gaussian_filter(rng.normal(size=film.shape), rng.uniform(0.3, 1.0))
     film = np.clip(film + rng.uniform(0, 0.06) * grain / grain.std(), -1, 1)
-    film = _zoomed(film, zoom, 1)
+    film = _zoomed(film, zoom, smooth=True)
     if example.body is None or example.place is None:
         return Example(film, example.view)
-    return Example(film, example.view, _zoomed(example.body[box], zoom, 0), _zoomed(example.place[box], zoom, 0))
+    return Example(film, example.view, _zoomed(example.body[box], zoom), _zoomed(example.place[box], zoom))
 
 
-def _zoomed(image: Array, zoom: float, order: int) -> Array:
+def _zoomed(image: NDArray[np.floating], zoom: float, *, smooth: bool = False) -> Array:
     """Enlarged about its middle on the same grid."""
     rows, columns = image.shape
     offset = [(n - 1) / 2 * (1 - 1 / zoom) for n in (rows, columns)]
-    made = ndimage.affine_transform(image, [1 / zoom, 1 / zoom], offset, order=order, mode="nearest")
+    values = np.asarray(image, dtype=np.float64)
+    made = ndimage.affine_transform(values, np.array([1 / zoom, 1 / zoom]), offset, order=1 if smooth else 0, mode="nearest")
     return np.asarray(made, dtype=np.float32)
 
 
@@ -177,8 +181,8 @@ def _loss(net: ReaderNet, batch: list[Example]) -> Tensor:
         if item.body is None or item.place is None:
             continue
         body, place = torch.from_numpy(item.body), torch.from_numpy(item.place)
-        loss = loss + nn.functional.binary_cross_entropy_with_logits(row[0], body) / 4
-        loss = loss + 4 * ((row[1] - place).abs() * body).sum() / body.sum().clamp(min=1) / 4
+        loss = loss + nn.functional.binary_cross_entropy_with_logits(row[0], body, pos_weight=torch.tensor(3.0))
+        loss = loss + 4 * ((row[1] - place).abs() * body).sum() / body.sum().clamp(min=1) / 2
     return loss
 
 
@@ -189,8 +193,10 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=90)
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--start", type=Path)
     arguments = parser.parse_args()
-    print(train(arguments.out, arguments.patients, arguments.steps, arguments.seed, lambda line: print(line, flush=True)))
+    a = arguments
+    print(train(a.out, a.patients, a.steps, a.seed, lambda line: print(line, flush=True), a.start))
 
 
 if __name__ == "__main__":

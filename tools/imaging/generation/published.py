@@ -106,7 +106,7 @@ def draw_published(found: Published, prompt: str, seed: int, steps: int) -> NDAr
     words = {"prompt": prompt} if found.reads_words else {}
     made = pipeline(**words, num_inference_steps=steps, generator=generator, output_type="np").images[0]
     grey = np.asarray(made, dtype=np.float32).mean(axis=-1)
-    return np.round(np.clip(grey, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.round(np.clip(grey, 0, 1) * 255), dtype=np.uint8)
 
 
 def published_films(

@@ -67,7 +67,7 @@ def labelled(hu: Array, labels: NDArray[np.int16], spacing_mm: tuple[float, floa
     tissue, depth, marrow = _tissues(hu, labels, spacing)
     values = {kind: float(np.median(hu[tissue == kind])) for kind in _SOFT if (tissue == kind).any()}
     plain = plain_hu(tissue, depth, marrow, values)
-    hu = np.where((tissue == Tissue.AIR) & (hu > -600), np.float32(-1000), hu)  # the table, clothes
+    hu[(tissue == Tissue.AIR) & (hu > -600)] = -1000  # the table, clothes
     zoom = [s / FINE_MM for s in spacing]
     fine_ct, fine_plain = (np.asarray(ndimage.zoom(v, zoom, order=1), dtype=np.float32) for v in (hu, plain))
     fine_tissue = ndimage.zoom(tissue, zoom, order=0)
@@ -76,8 +76,8 @@ def labelled(hu: Array, labels: NDArray[np.int16], spacing_mm: tuple[float, floa
 
 def _halved(hu: Array) -> Array:
     even = hu[: hu.shape[0] // 2 * 2, : hu.shape[1] // 2 * 2]
-    mean: Array = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
-    return mean
+    mean = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+    return np.asarray(mean, dtype=np.float32)
 
 
 def _tissues(

@@ -268,8 +268,8 @@ def _latent_batches(sources: list[_Source], recipe: Recipe, part: Part) -> Itera
             image = source.images[number]
             box = (slice(None), *(_span(n, min(side, n), rng) for n in image.shape[1:]))
             items.append((image[box].copy(), source.plains[number][box].copy(), source.facts[number]))
-        image, plain, facts = (torch.from_numpy(np.stack([item[i] for item in items])) for i in range(3))
-        yield image, plain, facts
+        batch = [torch.from_numpy(np.stack([item[i] for item in items])) for i in range(3)]
+        yield batch[0], batch[1], batch[2]
 
 
 def _train_flow(flow: Flow, draws: Iterator[tuple[Tensor, Tensor, Tensor]], recipe: Recipe, say: Say) -> float:

@@ -83,8 +83,8 @@ def test_films_have_the_front_and_the_right_at_the_left_and_the_head_up() -> Non
     hu = np.full((20, 30, 40), -1000, dtype=np.float32)
     hu[17, 4, 35] = 3000  # to the right, behind, near the head
     frontal, lateral = project(hu, 1.0, 0), project(hu, 1.0, 90)
-    assert np.unravel_index(frontal.argmax(), frontal.shape) == (4, 2)
-    assert np.unravel_index(lateral.argmax(), lateral.shape) == (4, 25)
+    assert frontal[4, 2] == frontal.max() > 0
+    assert lateral[4, 25] == lateral.max() > 0
 
 
 def test_an_oblique_film_keeps_the_attenuation_of_a_block() -> None:

@@ -117,7 +117,7 @@ def test_every_caption_reads_back(views: tuple[str, ...]) -> None:
 
 def test_a_wish_loses_what_it_says_at_the_six_points() -> None:
     for kind in ("wedge", "biconcave", "crush"):
-        fracture = Wish(level="L1", kind=kind, percent=30).fracture()  # type: ignore[arg-type]
+        fracture = Wish(level="L1", kind=kind, percent=30).fracture()
         assert max(rim_loss(fracture.kind, fracture.severity)) == pytest.approx(0.30)
 
 

@@ -54,7 +54,8 @@ def test_a_volume_is_measured_and_the_gate_refuses_to_grade_it(store: SessionSto
     measured = next(item for item in result.evidence if isinstance(item, Finding) and item.name == "synthetic_height_loss")
     assert measured.where == "L1"
     assert measured.value == pytest.approx(40, abs=10)
-    for arguments in ({"image": ct.handle}, {"mask": mask.handle}):
+    both: tuple[dict[str, object], ...] = ({"image": ct.handle}, {"mask": mask.handle})
+    for arguments in both:
         refused = _call("grade_fractures", arguments, store)
         assert refused.status == "refused"
         assert "is synthetic" in refused.summary
