@@ -36,7 +36,7 @@ chromium:
 
 # Every journey of the page, also with the real assistant and the sample scan, and the figures of docs/desk.md (some minutes).
 ui-test: $(DEV_STAMP) chromium
-	$(BIN)/python -m pytest tests/browser -m 'ui or not ui' --no-cov -v
+	$(BIN)/python -m pytest tests/browser tests/desk -m 'ui or not ui' --no-cov -v
 
 check: $(DEV_STAMP)
 	$(BIN)/ruff check .

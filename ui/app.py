@@ -89,9 +89,10 @@ def _join(app: gr.Blocks, parts: Parts, on: Handlers) -> None:
     wire(parts.delete.click, on.ask_delete, [])
     wire(parts.keep.click, on.keep, [])
     wire(parts.really.click, on.delete, who)
-    wire(parts.sample.click, on.sample, who)
-    wire(parts.files.upload, on.attach, [*who, parts.files])
-    wire(parts.folder.upload, on.attach, [*who, parts.folder])
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    wire(parts.sample.click, on.expect_files, who).then(on.sample, who, everything, **quiet)
+    for box in (parts.files, parts.folder):
+        wire(box.upload, on.expect_files, who).then(on.attach, [*who, box], everything, **quiet)
     wire(parts.stop.click, on.stop, who)
     asked = [parts.question, *who, parts.questions]
     wire(parts.question.submit, on.ask, asked, mode="multiple")

@@ -71,6 +71,7 @@ class Handlers:
         ready: Changes = {
             part: gr.update(interactive=True) for part in (self._parts.new, self._parts.sample, self._parts.folder)
         }
+        changes[self._parts.send] = gr.update(visible=not self._jobs.of(owner, rows[0].id if rows else ""), interactive=True)
         return {self._parts.token: token, self._parts.model: shown, **ready, **changes}
 
     def new(self, token: object, request: gr.Request) -> Changes:
@@ -96,6 +97,11 @@ class Handlers:
                 return {self._parts.confirm: gr.update(visible=False), **self._say(str(error), "error")}
         rows = self._assistant.conversations(owner)
         return self._conversation(owner, rows[0].id if rows else "", request)
+
+    def expect_files(self, token: object, current: str, request: gr.Request) -> Changes:
+        """Files come: open their conversation first, so that a question asked meanwhile is asked in it."""
+        conversation = current or self._assistant.new_conversation(owner_of(token, request.username))
+        return {self._parts.current: conversation, **self._say("Reading the files.")}
 
     def sample(self, token: object, current: str, request: gr.Request) -> Changes:
         """Attach the sample case, with its questions to start from."""
@@ -147,7 +153,11 @@ class Handlers:
         if not question:
             yield self._unchanged()
             return
-        owner = owner_of(token, request.username)
+        try:
+            owner = owner_of(token, request.username)
+        except ValueError as error:  # Enter, before the page had its session
+            yield self._say(str(error), "warning")
+            return
         conversation = current or self._assistant.new_conversation(owner)
         job = self._jobs.begin(
             owner, conversation, question, lambda stop: self._assistant.ask(owner, conversation, question, stop)

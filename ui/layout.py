@@ -116,7 +116,7 @@ def _centre(parts: dict[str, object]) -> None:
                 container=False,
                 elem_id="question",
             )
-            parts["send"] = gr.Button("Send", variant="primary", scale=1, min_width=80, elem_id="send")
+            parts["send"] = gr.Button("Send", variant="primary", scale=1, min_width=80, elem_id="send", interactive=False)
             parts["stop"] = gr.Button("Stop", variant="stop", scale=1, min_width=80, visible=False, elem_id="stop")
 
 

@@ -162,7 +162,7 @@ def plan_schema(tools: Sequence[BaseTool]) -> dict[str, Any]:
 
 
 def _parameters(tool: BaseTool) -> dict[str, Any]:
-    schema: dict[str, Any] = tool.tool_call_schema.model_json_schema()  # type: ignore[union-attr]
+    schema = dict(tool.args_schema)  # type: ignore[arg-type]
     schema.pop("description", None)
     bounded: dict[str, Any] = _bounded(schema)
     return bounded

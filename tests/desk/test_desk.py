@@ -39,6 +39,7 @@ def ask(page: Page, question: str) -> None:
     expect(page.locator("#send")).to_be_visible()
 
 
+@pytest.mark.ui
 def test_a_conversation_is_renamed_found_judged_branched_edited_exported_and_deleted(enter: Open) -> None:
     page = enter()
     ask(page, GRADING)
@@ -165,6 +166,7 @@ def test_the_library_is_filled_by_drop_and_searched_without_a_conversation(enter
     expect(page.locator("#collections", has_text="project-a")).to_have_count(0)
 
 
+@pytest.mark.ui
 def test_settings_take_hold_and_a_wrong_one_is_told(enter: Open) -> None:
     page = enter("settings")
     expect(page.locator(".doctor tr")).not_to_have_count(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from core.errors import CallError
 from core.types import Artifact, NewArtifact, ToolProvenance, ToolResult
@@ -34,7 +35,8 @@ class FilmParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     prompt: str = PROMPT
-    attributes: SpineAttributes | None = ATTRIBUTES
+    # Edited attributes come from the command line; their schema would take a fifth of a small context.
+    attributes: SkipJsonSchema[SpineAttributes | None] = ATTRIBUTES
     views: list[View] | None = Field(default=None, description="Projections; by default those the words name, else lateral.")
     seed: int = SEED
 

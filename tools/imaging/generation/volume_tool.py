@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import SkipJsonSchema
 
 from core.types import Artifact, Finding, NewArtifact, ToolProvenance, ToolResult
 from tools.base import Card, ToolContext, ToolSpec
@@ -32,7 +33,8 @@ class VolumeParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     prompt: str = PROMPT
-    attributes: SpineAttributes | None = ATTRIBUTES
+    # Edited attributes come from the command line; their schema would take a fifth of a small context.
+    attributes: SkipJsonSchema[SpineAttributes | None] = ATTRIBUTES
     seed: int = SEED
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from core.errors import CallError, GateRefusal
 from core.types import Artifact, Finding, NewArtifact, Timing, ToolProvenance, ToolResult
@@ -30,7 +31,7 @@ _LEVEL_MM = 70.0
 
 
 class XrayParams(BaseModel):
-    """Which film."""
+    """Which film. The set-up of a detector is for the command line and not shown to a model, whose context may be short."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,16 +49,20 @@ class XrayParams(BaseModel):
     level: str | None = Field(default=None, description="Vertebra to cone the film down to, for example L1; needs a mask.")
     kvp: float = Field(default=90, description="Tube voltage, 40 to 150: low for bone contrast, high for lungs.")
     parallel: bool = Field(default=False, description="Parallel instead of cone beam.")
-    rows: int = Field(default=512, description="Pixels down.")
-    columns: int = Field(default=512, description="Pixels across.")
-    pixel_mm: float | None = Field(default=None, description="Size of a detector pixel; by default the patient fits.")
-    source_to_detector_mm: float = Field(default=1500, description="Distance of source and detector.")
-    source_to_patient_mm: float | None = Field(
+    rows: SkipJsonSchema[int] = Field(default=512, description="Pixels down.")
+    columns: SkipJsonSchema[int] = Field(default=512, description="Pixels across.")
+    pixel_mm: SkipJsonSchema[float | None] = Field(
+        default=None, description="Size of a detector pixel; by default the patient fits."
+    )
+    source_to_detector_mm: SkipJsonSchema[float] = Field(default=1500, description="Distance of source and detector.")
+    source_to_patient_mm: SkipJsonSchema[float | None] = Field(
         default=None, description="Distance of the source from the middle of the patient; by default the detector is near."
     )
     scatter: float = Field(default=0, description="Scatter-to-primary ratio, 0 to 10; 0.2 to 0.5 with a grid.")
-    photons: float | None = Field(default=None, description="Quanta per open pixel for noise, 10 to 1e9; none by default.")
-    seed: int = Field(default=0, description="Seed of the noise.")
+    photons: SkipJsonSchema[float | None] = Field(
+        default=None, description="Quanta per open pixel for noise, 10 to 1e9; none by default."
+    )
+    seed: SkipJsonSchema[int] = Field(default=0, description="Seed of the noise.")
     style: str | None = Field(
         default=None,
         description='Look of a radiograph: "drawn" (by seed), or the handle of a film whose look is taken; none by default.',
