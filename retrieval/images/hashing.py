@@ -25,5 +25,6 @@ def difference_hash(pixels: NDArray[np.generic]) -> bytes:
 
 def hash_distances(one: bytes, others: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Bits that differ between a hash and each row of `others` (n, 32)."""
-    mine = np.frombuffer(one, dtype=np.uint8)
-    return np.asarray(np.unpackbits(mine[None] ^ others, axis=1).sum(axis=1), dtype=np.int64)
+    mine = np.frombuffer(one, dtype=np.uint64)
+    words = np.ascontiguousarray(others).view(np.uint64)
+    return np.asarray(np.bitwise_count(mine[None] ^ words).sum(axis=1), dtype=np.int64)
