@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pydantic import JsonValue
 
 from agent import slots
-from agent.film_plans import about_a_film, again, beside_healthy, film_of
+from agent.film_plans import about_a_film, beside_healthy, film_of
+from agent.follow_ups import MAX_VOLUMES, WHY_GRADE, follow_up
 from agent.models import replies
 from agent.plans import Plan, PlannedCall, Situation
 from agent.routing import OUTSIDE, Route, Router, clauses_of, cued
@@ -16,17 +17,10 @@ from core.types import Artifact, ArtifactKind
 
 __all__ = ["Plan", "PlannedCall", "Situation", "make_plan"]
 
-_MAX_VOLUMES = 3
 _SHORT = 4
 """A clause of so few words is what its one cue word says: "grade it", "last creatinine?"."""
 _SURELY_OUTSIDE = 0.5
 """Below this a question about the world goes to the search, whose relevance gate can still find nothing."""
-_FOLLOW_UP = re.compile(
-    r"^\W*(and|what about|how about|now|also|same|no\b|not|instead|i meant|actually|sorry|rather|ok(ay)?,? (and|now)|then)\b|"
-    r"\b(instead|that one|this one|the same|it again|there)\W*$|^\W*why\b.{0,40}$",
-    re.IGNORECASE,
-)
-_CORRECTION = re.compile(r"\b(i meant|no,|not that|instead|rather|actually)\b", re.IGNORECASE)
 _HISTORY = re.compile(
     r"\b(history|record|chart|documented|past|previous(ly)?|ever (had|broken|fractured)|known|notes)\b", re.IGNORECASE
 )
@@ -34,10 +28,6 @@ _BROKEN = re.compile(r"fractur|\bbroke(n)?\b|\bbreak\b", re.IGNORECASE)
 _REFERENT = re.compile(r"\b(it|them|this|that|these|those)\b", re.IGNORECASE)
 _LITERATURE = re.compile(
     r"\b(literature|papers?|stud(y|ies)|published|evidence|research|defin\w+|guidelines?)\b", re.IGNORECASE
-)
-_WHY_GRADE = re.compile(
-    r"^\W*(and |but |so )?(why|how come)\b|\bexplain\b.*\bgrad|\bwhich neighbou?rs\b|\bwhat\b.{0,30}\bgrade\b.{0,20}\b(rest|based?)\b",
-    re.IGNORECASE,
 )
 _WHY = re.compile(r"\W*(and\s+|but\s+)?why\b(\s+(is|that|so)\b.*)?\W*", re.IGNORECASE)
 
@@ -63,7 +53,7 @@ def make_plan(situation: Situation, router: Router) -> Plan:
         have = ", ".join(artifact.handle for artifact in situation.artifacts) or "nothing"
         text = f"{missing[0]} is not attached to this conversation. Please name one of what is attached: {have}."
         return Plan(reply=text, why=f"{missing[0]} is not attached.")
-    followed = _follow_up(situation, router)
+    followed = follow_up(situation)
     if followed is not None:
         return followed
     clauses = clauses_of(question)
@@ -238,7 +228,7 @@ def _plan_grading(clause: str, situation: Situation) -> Plan:
     if not targets:
         masked = {artifact.of for artifact in situation.artifacts if artifact.kind == "mask"}
         volumes = [artifact for artifact in situation.artifacts if artifact.kind == "volume" and not artifact.synthetic]
-        targets = [volume for volume in volumes if volume.handle in masked] or volumes[-_MAX_VOLUMES:]
+        targets = [volume for volume in volumes if volume.handle in masked] or volumes[-MAX_VOLUMES:]
         targets = targets or [artifact for artifact in situation.artifacts if artifact.kind == "mask"]
     if not targets:
         others = [artifact for artifact in situation.artifacts if artifact.kind in ("radiograph", "image", "volume")]
@@ -251,11 +241,11 @@ def _plan_grading(clause: str, situation: Situation) -> Plan:
         )
     levels = slots.levels(clause)
     calls = []
-    for target in targets[:_MAX_VOLUMES]:
+    for target in targets[:MAX_VOLUMES]:
         arguments: dict[str, JsonValue] = {"mask" if target.kind == "mask" else "image": target.handle}
         if levels:
             arguments["levels"] = list(levels)
-        if _WHY_GRADE.search(clause):
+        if WHY_GRADE.search(clause):
             arguments["explain"] = True
         calls.append(PlannedCall("grade_fractures", arguments))
     return Plan(calls=tuple(calls))
@@ -312,7 +302,7 @@ def _plan_picture(clause: str, situation: Situation) -> Plan:
             reply="No image is attached. Please attach a CT, a radiograph or a picture, or load the sample case.",
             why="There is no image to show.",
         )
-    last = _last_image(situation)
+    last = situation.last_image()
     films = [artifact for artifact in pictures if artifact.kind != "volume"]
     if re.search(r"\b(x-?ray|radiograph|film)\b", clause, re.IGNORECASE) and films:
         named = named or films[-1:]
@@ -326,7 +316,7 @@ def _plan_picture(clause: str, situation: Situation) -> Plan:
 
 def _picture_slots(clause: str, situation: Situation, target: Artifact) -> dict[str, JsonValue]:
     arguments: dict[str, JsonValue] = {}
-    levels = slots.levels(clause) or (_last_levels(situation) if _REFERENT.search(clause) else [])
+    levels = slots.levels(clause) or (situation.last_levels() if _REFERENT.search(clause) else [])
     for name, value in (("plane", slots.plane(clause)), ("window", slots.window(clause)),
                         ("slice", slots.slice_number(clause)), ("level", levels[0] if levels else None)):  # fmt: skip
         if value is not None:
@@ -338,101 +328,6 @@ def _picture_slots(clause: str, situation: Situation, target: Artifact) -> dict[
     if masks and (wants or "level" in arguments):
         arguments["overlay"] = masks[-1]
     return arguments
-
-
-def _follow_up(situation: Situation, router: Router) -> Plan | None:
-    """A short question that changes one thing of the last one; None when it stands by itself."""
-    question = situation.question
-    if not situation.earlier or len(question.split()) > 9:
-        return None
-    levels, plane = slots.levels(question), slots.plane(question)
-    window, number = slots.window(question), slots.slice_number(question)
-    named = slots.named(question, situation.artifacts)
-    view = bool(plane or window or number is not None)
-    last = situation.earlier[-1]
-    if _asks_why(question, last):
-        return _regrade(situation, {**last.arguments, "explain": True}, levels or _last_levels(situation), named)
-    if filmed := again(question, last, situation):
-        return filmed
-    if not _changes_last(question, last.tool, names=bool(levels or named), view=view):
-        return None
-    tool = "show_image" if view else last.tool
-    if tool not in ("grade_fractures", "show_image"):
-        return None
-    before = next((call for call in reversed(situation.earlier) if call.tool == tool), last)
-    arguments: dict[str, JsonValue] = {"image": _last_image(situation)}
-    if before.tool == tool:
-        arguments = dict(before.arguments)
-    if tool == "grade_fractures":
-        return _regrade(situation, arguments, levels, named)
-    return _view_again(arguments, (("plane", plane), ("window", window), ("slice", number)), levels, named)
-
-
-def _view_again(
-    arguments: dict[str, JsonValue], views: Sequence[tuple[str, str | int | None]], levels: list[str], named: list[Artifact]
-) -> Plan | None:
-    """The last picture again, with what the question changes."""
-    changed = {name: value for name, value in views if value is not None}
-    arguments.update(changed)
-    if levels:
-        arguments["level"] = levels[0]
-        arguments.pop("slice", None)
-    if "slice" in changed:
-        arguments["slice"] = changed["slice"]
-        arguments.pop("level", None)
-    if named:
-        arguments["image"] = named[0].handle
-        arguments.pop("overlay", None)
-    return Plan(calls=(PlannedCall("show_image", arguments),)) if arguments.get("image") is not None else None
-
-
-def _asks_why(question: str, last: PlannedCall) -> bool:
-    """Whether a short question wants the reasons of the last grading."""
-    return last.tool == "grade_fractures" and bool(_WHY_GRADE.search(question)) and not cued("search_literature", question)
-
-
-def _changes_last(question: str, last_tool: str, *, names: bool, view: bool) -> bool:
-    """Whether a short question only changes a level, an image or a view of the last one."""
-    if not _FOLLOW_UP.search(question) or not (names or view):
-        return False
-    of_its_own = any(cued(tool, question) for tool in ("search_literature", "read_record", "show_image"))
-    return not of_its_own or (last_tool == "show_image" and view)
-
-
-def _regrade(situation: Situation, arguments: dict[str, JsonValue], levels: list[str], named: list[Artifact]) -> Plan:
-    """The last grading again, on another level or another image."""
-    images = list(
-        dict.fromkeys(
-            str(call.arguments["image"])
-            for call in situation.earlier[-_MAX_VOLUMES:]
-            if call.tool == "grade_fractures" and call.arguments.get("image")
-        )
-    )
-    if named:
-        images = [artifact.handle for artifact in named if artifact.kind == "volume"] or images
-    base = {name: value for name, value in arguments.items() if name not in ("image", "levels", "explain")}
-    wanted: dict[str, JsonValue] = {"levels": list(levels)} if levels else {}
-    if arguments.get("explain") and _WHY_GRADE.search(situation.question):
-        wanted["explain"] = True
-    if not images:
-        return Plan(calls=(PlannedCall("grade_fractures", {**base, **wanted}),))
-    return Plan(calls=tuple(PlannedCall("grade_fractures", {"image": image, **wanted}) for image in images))
-
-
-def _last_image(situation: Situation) -> str | None:
-    for call in reversed(situation.earlier):
-        if call.arguments.get("image"):
-            return str(call.arguments["image"])
-    return None
-
-
-def _last_levels(situation: Situation) -> list[str]:
-    for call in reversed(situation.earlier):
-        if levels := call.arguments.get("levels"):
-            return [str(level) for level in levels] if isinstance(levels, Sequence) else []
-        if level := call.arguments.get("level"):
-            return [str(level)]
-    return []
 
 
 _PLANNERS: dict[str, Callable[[str, Situation], Plan]] = {

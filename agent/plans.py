@@ -48,6 +48,22 @@ class Situation:
     artifacts: tuple[Artifact, ...] = ()
     earlier: tuple[PlannedCall, ...] = field(default=())
 
+    def last_image(self) -> str | None:
+        """The image of the newest call that had one."""
+        for call in reversed(self.earlier):
+            if call.arguments.get("image"):
+                return str(call.arguments["image"])
+        return None
+
+    def last_levels(self) -> list[str]:
+        """The levels of the newest call that had any."""
+        for call in reversed(self.earlier):
+            if levels := call.arguments.get("levels"):
+                return [str(level) for level in levels] if isinstance(levels, Sequence) else []
+            if level := call.arguments.get("level"):
+                return [str(level)]
+        return []
+
 
 def following(plan: Plan, results: Sequence[ToolResult]) -> tuple[PlannedCall, ...]:
     """The calls that are due once the first ones have given these results; none when they were made already."""
