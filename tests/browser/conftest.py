@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, chromium
+from tests.browser.faults import Faults
 
 SCREENS = {"desk": (1280, 800), "phone": (390, 844)}
 _ROOT = Path(__file__).resolve().parents[2]
@@ -25,16 +26,10 @@ class Visit:
 
     page: Page
     address: str
-    faults: list[str] = field(default_factory=list)
+    faults: Faults = field(init=False)
 
     def __post_init__(self) -> None:
-        self.page.on("console", lambda told: self.faults.append(told.text) if told.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", lambda asked: self._look(asked.url))
-
-    def _look(self, url: str) -> None:
-        if not url.startswith((self.address, "data:", "blob:")):
-            self.faults.append(f"asked for {url}")
+        self.faults = Faults(self.page, self.address)
 
     @property
     def narrow(self) -> bool:
@@ -130,7 +125,7 @@ def visit(browser: Browser, address: str) -> Iterator[Callable[..., Visit]]:
         return one
 
     yield enter
-    faults = [fault for one in opened for fault in one.faults]
+    faults = [fault for one in opened for fault in one.faults.found()]
     for one in opened:
         one.page.context.close()
     assert faults == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,25 +14,18 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser.chromium import ARGUMENTS, chromium
+from tests.browser.faults import Faults
+
 ROOT = Path(__file__).resolve().parents[2]
-_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--no-first-run",
-)
 expect.set_options(timeout=45_000)
 Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not found:
-        pytest.fail("These tests need Chromium. Install it (Debian: apt-get install chromium) or name it in CHROMIUM.")
     with sync_playwright() as player:
-        opened = player.chromium.launch(executable_path=found, args=list(_ARGUMENTS))
+        opened = player.chromium.launch(executable_path=chromium(), args=list(ARGUMENTS))
         yield opened
         opened.close()
 
@@ -66,7 +58,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def enter(browser: Browser, address: str) -> Iterator[Open]:
     """Opens a page of the app; at the end none may have had an error or a request to elsewhere."""
-    faults: list[str] = []
+    watched: list[Faults] = []
     contexts = []
 
     def opened(path: str = "", locale: str = "en-US", size: tuple[int, int] = (1280, 800), scheme: str = "light") -> Page:
@@ -77,19 +69,13 @@ def enter(browser: Browser, address: str) -> Iterator[Open]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(45_000)
-        page.on("console", lambda told: faults.append(told.text) if told.type == "error" else None)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda asked: _from_here(asked.url, address, faults))
+        watched.append(Faults(page, address))
         page.goto(f"{address}/{path}")
         page.wait_for_selector("#side", state="attached")
         return page
 
     yield opened
+    faults = [fault for one in watched for fault in one.found()]
     for context in contexts:
         context.close()
     assert faults == []
-
-
-def _from_here(url: str, address: str, faults: list[str]) -> None:
-    if not url.startswith((address, "data:", "blob:")):
-        faults.append(f"asked for {url}")
