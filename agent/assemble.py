@@ -8,8 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.assistant import Assistant, ReadyModel
+from agent.assistant import Assistant
 from agent.library import Library
+from agent.ready_model import ReadyModel
 from core.errors import SettingError
 from core.ports import ImageEncoder, NeighbourOutcome, Picture, Retriever, SearchFilters, SearchOutcome
 from core.settings import Settings

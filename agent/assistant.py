@@ -5,43 +5,32 @@ from __future__ import annotations
 import logging
 import queue
 import secrets
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import JsonValue
 
-from agent.answering import build_answer
 from agent.branching import branch_files, branch_memory
-from agent.breaker import Breaker
-from agent.consent import Consent
 from agent.conversations import ConversationInfo, Feedback, Hit, Place
-from agent.ending import STOPPED, check_ending, emit_text, ended, in_words, telling_storage_faults
-from agent.events import Event, Notice, Queued, TurnDone
+from agent.ending import STOPPED, ended, in_words, telling_storage_faults
+from agent.events import Event, Queued, TurnDone
 from agent.fair_queue import FairQueue, Ticket
-from agent.graph import build_graph
-from agent.ledger import ResultCache, TurnRun
+from agent.ledger import TurnRun
 from agent.library import Library
-from agent.models.endpoint import is_down
-from agent.models.lines import Lines, noted_in
-from agent.models.preflight import Check
-from agent.served import Served
-from agent.shield import Shield, shielded_by
+from agent.ready_model import Connect
+from agent.responder import Responder
+from agent.sessions import Session, Sessions
 from agent.state import open_state
 from agent.status import Attached, ModelStatus, SampleCase
 from agent.turns import Asked, RunningTurn
 from core.audit import AuditLog
-from core.errors import ConsiliumError, EndpointError, InputError, SettingError, ToolCancelled
+from core.errors import ConsiliumError, InputError, SettingError, ToolCancelled
 from core.pseudonym import Pseudonyms
 from core.settings import Settings, load_settings
-from core.store import SessionStore, remove_expired
+from core.store import SessionStore
 from core.types import CallRecord, Passage, SearchScope, ToolResult, Turn
 from retrieval.originals import original_of
 from tools.base import Progress, Tool
@@ -49,47 +38,13 @@ from tools.imaging.slices import draw_slice, slice_count
 from tools.intake_worker import Limits, read_in_worker
 from tools.registry import Registry
 from tools.runtime import CallRequest, ToolRuntime, log_call
-from tools.sample import load_sample
+from tools.sample import NOTE, QUESTIONS, load_sample
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.05
 _WORKSPACE = "workspace"
-_IDLE_SESSIONS = 200
 CHANGEABLE = ("model", "model_name", "planner", "strategy", "strict", "api_key")
 """Settings that can be changed while it runs."""
-_SAMPLE_QUESTIONS = (
-    "Which vertebrae are fractured and how badly?",
-    "What does the literature say about grading vertebral fractures?",
-    "Any fractures in the patient's history, and what medicines is she on?",
-)
-_SAMPLE_NOTE = (
-    "ct1 is a real chest CT; ct2 is the same CT with one vertebra compressed on purpose (simulated); "
-    "record1 is a synthetic patient who has nothing to do with the CT."
-)
-_HIDDEN = (
-    "The model is not on this machine: names, dates, numbers and places that identify the patient were replaced before "
-    "anything was sent to it, and put back in what it answered. What is left may still tell who it is."
-)
-
-
-@dataclass(frozen=True)
-class ReadyModel:
-    """A chat model that can be used now."""
-
-    chat: BaseChatModel
-    name: str
-    endpoint: str = ""
-    keeps_data_here: bool = True
-    abilities: str = ""
-    served: Served | None = None
-    table: tuple[Check, ...] = ()
-
-
-@dataclass
-class _Session:
-    store: SessionStore
-    cache: ResultCache = field(default_factory=dict)
-    consent: Consent = field(default_factory=Consent)
 
 
 class Assistant:
@@ -99,9 +54,9 @@ class Assistant:
         self,
         settings: Settings,
         registry: Registry,
-        connect: Callable[[], ReadyModel],
+        connect: Connect,
         library: Library | None = None,
-        connector: Callable[[Settings], Callable[[], ReadyModel]] | None = None,
+        connector: Callable[[Settings], Connect] | None = None,
     ) -> None:
         self._settings = settings
         self.library = library
@@ -109,22 +64,18 @@ class Assistant:
         self._registry = registry
         self._audit = AuditLog(settings.home)
         self._runtime = ToolRuntime(registry, self._note_call)
-        self._connect = connect
         self.state = open_state(settings)
         self._folder = self.state.sessions
         self._conversations = self.state.conversations
         self._checkpoints = self.state.checkpoints
-        self._sessions: dict[str, _Session] = {}
-        self._graphs: dict[str, Any] = {}
         self._line = FairQueue(settings.turns_at_once, settings.turns_waiting, settings.turns_per_user)
         self._running: dict[str, RunningTurn] = {}
+        self._sessions = Sessions(self._folder, settings, busy=self._running)
+        self._responder = self._new_responder(settings, connect)
         self._watchers: list[Callable[[Turn], None]] = []
-        self._lock = threading.Lock()
-        self._breakers: dict[str, Breaker] = {}
         self._unwritten: dict[str, tuple[int, Turn]] = {}
         for conversation in self._conversations.expire(settings.session_days):
             self._remove_files(conversation)
-        remove_expired(self._folder, settings.session_days)
 
     def __enter__(self) -> Assistant:
         return self
@@ -152,9 +103,8 @@ class Assistant:
             raise SettingError(f"These are set at the start: {', '.join(fixed) or 'all'}. Allowed: {', '.join(CHANGEABLE)}.")
         given = {name: getattr(self._settings, name) for name in self._settings.model_fields_set}
         changed = load_settings(**{**given, **changes})
-        connect = self._connector(changed)
-        with self._lock:
-            self._settings, self._connect = changed, connect
+        self._responder = self._new_responder(changed, self._connector(changed))
+        self._settings = changed
         for name in sorted(changes):
             self._audit.write("setting", name=name)
 
@@ -301,7 +251,7 @@ class Assistant:
     def load_sample(self, owner: str, conversation: str) -> SampleCase:
         """Attach the sample case."""
         artifacts = load_sample(self.store(owner, conversation), self._settings.home / "cache")
-        return SampleCase(artifacts=artifacts, questions=_SAMPLE_QUESTIONS, note=_SAMPLE_NOTE)
+        return SampleCase(artifacts=artifacts, questions=QUESTIONS, note=NOTE)
 
     def draw_slice(
         self,
@@ -330,7 +280,7 @@ class Assistant:
     def model_status(self) -> ModelStatus:
         """Whether the model can be used now."""
         try:
-            model = self._connect()
+            model = self._responder.connect()
         except ConsiliumError as error:
             return ModelStatus(
                 model=self._settings.model_name or "?",
@@ -421,7 +371,7 @@ class Assistant:
         running.begin(work)
         return running
 
-    def _begun(self, conversation: str, session: _Session, asked: Asked) -> tuple[Turn, int]:
+    def _begun(self, conversation: str, session: Session, asked: Asked) -> tuple[Turn, int]:
         """A new turn, written down as begun, and its position."""
         session.store.touch()
         self._write_left(conversation)
@@ -463,7 +413,7 @@ class Assistant:
         """The turn as it ended; waits for a place first."""
         try:
             with self._line.place(ticket, running.cancelled, lambda position: run.emit(Queued(position=position))):
-                return self._work(conversation, asked, turn, run, running.lines)
+                return self._responder.respond(conversation, asked, turn, run, running.lines)
         except ToolCancelled:
             return ended(turn, run, STOPPED, "stopped")
 
@@ -480,107 +430,13 @@ class Assistant:
         digest = self._audit.digest(turn.model_dump_json().encode())
         self._audit.write("turn", conversation=conversation, ended=ended, endpoint=int(elsewhere), digest=digest)
 
-    def _work(self, conversation: str, asked: Asked, turn: Turn, run: TurnRun, lines: Lines) -> Turn:
-        """Run the graph in a thread of its own; a turn that fails leaves the memory as it was."""
-        before = self._checkpoints.latest(conversation)
-        endpoint = ""
-        try:
-            model = self._connect()
-            endpoint = model.endpoint
-            if not model.keeps_data_here:
-                run.emit(Notice(level="info", text=_HIDDEN))
-            breaker = self._breakers.setdefault(endpoint, Breaker()) if endpoint else None
-            if breaker is not None:
-                breaker.check(endpoint)
-            with noted_in(lines), shielded_by(self._shield(conversation, asked, run.store)):
-                message = self._asked(breaker, conversation, asked, run, model)
-            answer = build_answer(
-                message,
-                run,
-                model=model.name,
-                endpoint=endpoint,
-                strict=self._settings.strict,
-                started=turn.started,
-                seconds=(datetime.now(UTC) - turn.started).total_seconds(),
-            )
-            self._checkpoints.keep_only(conversation, self._checkpoints.latest(conversation))
-            return ended(turn, run).model_copy(update={"answer": answer})
-        except Exception as error:
-            self._checkpoints.keep_only(conversation, before)
-            text, kind = in_words(ToolCancelled(STOPPED) if run.cancelled.is_set() else error, endpoint)
-            run.emit(Notice(level="error", text=text))
-            return ended(turn, run, text, kind)
+    def _new_responder(self, settings: Settings, connect: Connect) -> Responder:
+        return Responder(settings, connect, self._registry, self._checkpoints, self._folder)
 
-    def _asked(self, breaker: Breaker | None, conversation: str, asked: Asked, run: TurnRun, model: ReadyModel) -> AIMessage:
-        """Converse, and tell the breaker whether the endpoint failed; any other fault says nothing of it."""
-        try:
-            message = self._converse(conversation, asked, run, model)
-        except Exception as error:
-            if breaker is not None:
-                failed = not run.cancelled.is_set() and is_down(error, model.endpoint)
-                breaker.tell(ok=False) if failed else breaker.forget()
-            raise
-        if breaker is not None:
-            breaker.tell(ok=True)
-        return message
-
-    def _converse(self, conversation: str, asked: Asked, run: TurnRun, model: ReadyModel) -> AIMessage:
-        artifacts = [artifact.model_dump(mode="json") for artifact in run.store.list()]
-        question = HumanMessage(asked.question, additional_kwargs={"artifacts": artifacts})
-        config = {
-            "configurable": {"thread_id": conversation},
-            "recursion_limit": 2 * self._settings.tool_calls_per_turn + 8,
-        }
-        last: AIMessage | None = None
-        for mode, payload in self._graph(model).stream(
-            {"messages": [*asked.earlier_messages(), question]},
-            config,
-            context=run,
-            stream_mode=["messages", "updates"],
-            durability="exit",
-        ):
-            if run.cancelled.is_set():
-                raise ToolCancelled(STOPPED)
-            if mode == "messages":
-                emit_text(payload[0], run)
-            elif payload.get("model"):
-                last = payload["model"]["messages"][-1]
-        if last is None or not (str(last.text).strip() or last.additional_kwargs.get("abstained")):
-            raise EndpointError("The model gave an empty answer. Ask again, or in other words.")
-        if model.endpoint:
-            check_ending(last, run, model.endpoint)
-        return last
-
-    def _shield(self, conversation: str, asked: Asked, store: SessionStore) -> Shield:
-        """The conversation's mapping, which knows what its records say of the patient."""
-        shield = Shield(self._folder / conversation / "identifiers.json")
-        shield.distrust(asked.instructions)
-        for artifact in store.list():
-            if artifact.kind == "record":
-                shield.learn(store.path(artifact.handle))
-        return shield
-
-    def _graph(self, model: ReadyModel) -> Any:
-        with self._lock:
-            key = f"{model.endpoint}|{model.name}|{id(model.chat)}"
-            if key not in self._graphs:
-                self._graphs[key] = build_graph(model.chat, self._registry, self._checkpoints.saver, model.served)
-            return self._graphs[key]
-
-    def _session(self, owner: str, conversation: str) -> _Session:
+    def _session(self, owner: str, conversation: str) -> Session:
         self._conversations.check(owner, conversation)
-        with self._lock:
-            if conversation not in self._sessions:
-                settings = self._settings
-                folder = self._folder / conversation
-                store = SessionStore(folder, settings.max_file_mb, settings.max_session_mb)
-                self._sessions[conversation] = _Session(store)
-                for idle in [name for name in self._sessions if name not in self._running][:-_IDLE_SESSIONS]:
-                    del self._sessions[idle]  # its results are computed again when it is asked again; its files stay
-            return self._sessions[conversation]
+        return self._sessions.of(conversation)
 
     def _remove_files(self, conversation: str) -> None:
-        with self._lock:
-            self._sessions.pop(conversation, None)
         self._checkpoints.keep_only(conversation, None)
-        shutil.rmtree(self._folder / conversation, ignore_errors=True)
+        self._sessions.remove(conversation)

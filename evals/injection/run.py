@@ -18,13 +18,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent.assistant import Assistant, ReadyModel
+from agent.assistant import Assistant
 from agent.by_strategy import Ways
 from agent.events import Event, Notice, TurnDone
 from agent.eyes import Eyes
 from agent.models.completions import Completions
 from agent.models.endpoint import Endpoint, chat_model
 from agent.models.guided import GuidedChatModel
+from agent.ready_model import ReadyModel
 from agent.served import Served
 from agent.strategies.standard import asker_of, standard_strategies
 from agent.window import Window

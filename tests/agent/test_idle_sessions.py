@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent import assistant as module
+from agent import sessions as module
 from agent.assistant import Assistant
 from core.types import NewArtifact
 
@@ -10,7 +10,7 @@ from core.types import NewArtifact
 def test_what_idle_conversations_hold_is_bounded_and_nothing_is_lost(
     assistant: Assistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_IDLE_SESSIONS", 3)
+    monkeypatch.setattr(module, "_IDLE", 3)
     conversations = [assistant.new_conversation("me") for _ in range(6)]
     for number, conversation in enumerate(conversations):
         new = NewArtifact(kind="document", title=f"file {number}", media_type="text/plain")
