@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+from tools.ehr.code_names import code_name
 from tools.ehr.record import UNDATED, Code, When
 from tools.ehr.times import read_time
 
@@ -109,7 +110,7 @@ def codes(value: object) -> tuple[Code, ...]:
 
 
 def label(value: object) -> str:
-    """What a CodeableConcept is called: its text, else a display, else a code."""
+    """What a CodeableConcept is called: its text, else a display, else the listed name of an ICD code, else a code."""
     if isinstance(value, str):
         return word(value)
     concept = obj(value)
@@ -117,7 +118,8 @@ def label(value: object) -> str:
     if text:
         return text
     found = codes(concept)
-    return next((item.display for item in found if item.display), found[0].code if found else "")
+    named = (name for item in found if (name := item.display or code_name(item.system, item.code)))
+    return next(named, found[0].code if found else "")
 
 
 def labels(value: object) -> str:
