@@ -12,6 +12,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from core.database import BUSY_S, PostgresDatabase, scrub
 from core.errors import MissingRequirement
+from core.shared import Shared
 
 if TYPE_CHECKING:
     from psycopg import Cursor
@@ -58,6 +59,7 @@ class SqliteCheckpoints:
         self._connection.execute("PRAGMA wal_autocheckpoint = 50")
         self._connection.execute("PRAGMA journal_size_limit = 131072")
         self._lock: threading.Lock | threading.RLock = self.saver.lock
+        self._scrubbing = Shared(self._scrub)
 
     def latest(self, thread: str) -> str | None:
         """Id of a conversation's newest checkpoint."""
@@ -78,6 +80,9 @@ class SqliteCheckpoints:
 
     def scrub(self) -> None:
         """Write the file anew without what was deleted, and empty its write-ahead log."""
+        self._scrubbing.run()
+
+    def _scrub(self) -> None:
         with self._lock:
             scrub(self._connection)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,9 @@ _HIDDEN = (
 )
 
 
+_START_S = 0.25
+
+
 class Responder:
     """Answers turns under one set of settings; other settings have a responder of their own."""
 
@@ -48,6 +53,7 @@ class Responder:
         self._graphs: dict[str, Any] = {}
         self._breakers: dict[str, Breaker] = {}
         self._lock = threading.Lock()
+        self._starting = threading.Semaphore()
 
     def respond(self, conversation: str, asked: Asked, turn: Turn, run: TurnRun, lines: Lines) -> Turn:
         """The turn as it ended; one that fails leaves the conversation's memory as it was."""
@@ -61,7 +67,7 @@ class Responder:
             breaker = self._breakers.setdefault(endpoint, Breaker()) if endpoint else None
             if breaker is not None:
                 breaker.check(endpoint)
-            with noted_in(lines), shielded_by(self._shield(conversation, asked, run.store)):
+            with noted_in(lines), shielded_by(self._shield(conversation, asked, run.store)), self._start(model, lines):
                 message = self._asked(breaker, conversation, asked, run, model)
             answer = build_answer(
                 message,
@@ -79,6 +85,28 @@ class Responder:
             text, kind = in_words(ToolCancelled(STOPPED) if run.cancelled.is_set() else error, endpoint)
             run.emit(Notice(level="error", text=text))
             return ended(turn, run, text, kind)
+
+    @contextmanager
+    def _start(self, model: ReadyModel, lines: Lines) -> Iterator[None]:
+        """Turns that start at one moment send their first request one after the other.
+
+        They share one interpreter: side by side, the first would be as late as the last. One that takes long before it
+        sends anything does not hold up the others.
+        """
+        if not model.endpoint or not self._starting.acquire(timeout=_START_S):
+            yield
+            return
+        held = threading.Lock()
+
+        def let_go() -> None:
+            if held.acquire(blocking=False):
+                self._starting.release()
+
+        lines.on_sent = let_go
+        try:
+            yield
+        finally:
+            let_go()
 
     def _asked(self, breaker: Breaker | None, conversation: str, asked: Asked, run: TurnRun, model: ReadyModel) -> AIMessage:
         """Converse, and tell the breaker whether the endpoint failed; any other fault says nothing of it."""

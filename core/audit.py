@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,6 +41,8 @@ class AuditLog:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "audit.log"
         self._head = folder / "audit.head"
+        # Threads wait for each other here: the lock of the file is polled, and a turn would end a poll or two later.
+        self._here = threading.Lock()
         self._lock = FileLock(folder / "audit.lock")
         self._key = _key(folder / "audit.key")
 
@@ -56,7 +59,7 @@ class AuditLog:
         for name, value in told.items():
             if isinstance(value, str) and not _ALLOWED.fullmatch(value):
                 raise ValueError(f"The audit log takes codes and numbers; {name} is neither.")
-        with self._lock:
+        with self._here, self._lock:
             number, previous = self._last()
             line: dict[str, object] = {
                 "n": number + 1, "time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, "told": told,
@@ -83,7 +86,7 @@ class AuditLog:
 
     def verify(self) -> Verified:
         """Read all of it and say what was changed, taken out, put in, reordered or cut off."""
-        with self._lock:
+        with self._here, self._lock:
             raw = self._path.read_bytes() if self._path.exists() else b""
             head = self._read_head()
         faults: list[str] = []

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from core.errors import MissingRequirement, SettingError
+from core.shared import Shared
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -67,6 +68,7 @@ class SqliteDatabase:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA secure_delete = ON")
         self._lock = threading.RLock()
+        self._scrubbing = Shared(self._scrub)
 
     def run(self, sql: str, *values: Value) -> list[Row]:
         """One statement as a transaction."""
@@ -81,6 +83,9 @@ class SqliteDatabase:
 
     def scrub(self) -> None:
         """Write the file anew without what was deleted, and empty its write-ahead log."""
+        self._scrubbing.run()
+
+    def _scrub(self) -> None:
         with self._lock:
             scrub(self._connection)
 

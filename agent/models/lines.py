@@ -31,6 +31,7 @@ class Lines:
         self.requests = 0
         self.waited_s = 0.0
         self.on_wait: Callable[[float], None] = lambda seconds: None
+        self.on_sent: Callable[[], None] = lambda: None
         self.patience_s = 0.0
         self._sockets: list[socket.socket] = []
         self._cut = False
@@ -41,6 +42,7 @@ class Lines:
         """A request goes out."""
         with self._lock:
             self.requests += 1
+        self.on_sent()
 
     def wait(self, seconds: float) -> bool:
         """Wait if the budget allows it; whether the request may be sent again."""
