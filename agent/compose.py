@@ -29,7 +29,7 @@ def compose(results: Sequence[ToolResult]) -> Draft:
         if _grades_of(result) and grades:  # all gradings of the turn together, where the first one stands
             lines += _grades(grades)
             grades = []
-        lines += _sentences(result)
+        lines += _sentences(result, alone=len(results) == 1)
     lines = list(dict.fromkeys(lines))
     silent = [told for result in results if (told := _not_documented(result))]
     bearing = [result for result in results if result.evidence]
@@ -42,11 +42,13 @@ def compose(results: Sequence[ToolResult]) -> Draft:
     return Draft(" ".join(lines), abstained=True, why=why)
 
 
-def _sentences(result: ToolResult) -> list[str]:
+def _sentences(result: ToolResult, *, alone: bool) -> list[str]:
     if result.status != "done":
         return [_told(result)]
     if not result.evidence:
-        return [_closed(result.summary)]
+        nothing = "I found nothing on this"
+        where = nothing if alone or not result.searched else f"{nothing} in the literature"
+        return [_closed(result.summary).replace(nothing, where, 1)]
     findings = [item for item in result.evidence if isinstance(item, Finding)]
     passages = [item for item in result.evidence if isinstance(item, Passage)]
     events = [item for item in result.evidence if isinstance(item, RecordEvent)]

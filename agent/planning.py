@@ -66,9 +66,30 @@ def make_plan(situation: Situation, router: Router) -> Plan:
         calls += [call for call in plan.calls if call not in calls]
         if plan.reply:
             asks.append(plan)
+    if (
+        replies.asks_for_decision(question)
+        and {call.tool for call in calls} <= _OF_A_PATIENT
+        and "record" in _kinds(situation)
+    ):
+        calls = _for_a_decision(question, situation)
     if calls:
         return beside_healthy(tuple(calls), question)
     return asks[0]
+
+
+_OF_A_PATIENT = frozenset({"read_record", "predict_outcome"})
+
+
+def _for_a_decision(question: str, situation: Situation) -> list[PlannedCall]:
+    """What bears on a decision that is the clinician's: the thing named in the record, the record, the literature."""
+    named = _plan_record(question, situation).calls
+    whose = [{name: value for name, value in call.arguments.items() if name in ("record", "patient")} for call in named]
+    whole = [PlannedCall("read_record", {**of_whom, "about": "summary"}) for of_whom in whose]
+    return [*named, *(call for call in whole if call not in named), *_plan_search(question, situation).calls]
+
+
+def _kinds(situation: Situation) -> set[ArtifactKind]:
+    return {artifact.kind for artifact in situation.artifacts}
 
 
 def _settle(clause: str, route: Route, situation: Situation) -> str:
@@ -79,7 +100,7 @@ def _settle(clause: str, route: Route, situation: Situation) -> str:
         return "deidentify"
     if _BROKEN.search(clause) and _HISTORY.search(clause):
         return "read_record"
-    kinds = {artifact.kind for artifact in situation.artifacts}
+    kinds = _kinds(situation)
     if route.tool == "grade_fractures" and _is_general(clause) and not slots.levels(clause):
         return "search_literature"
     if route.tool == "read_record" and _BROKEN.search(clause) and "record" not in kinds and kinds & _SEEN:

@@ -264,6 +264,10 @@ _ASKED_FOR = tuple(
         r"(?:any |an? |the )?([a-z][a-z0-9 -]{2,40})",
         r"\b(?:does|has|did|is|was|have|had) (?:she|he|the patient|this patient) (?:ever )?(?:been )?(?:have|had|has|take|took|on|undergone?|need|receive|received|suffer(?:ed)? from|get|got)\s+"
         r"(?:any |an? |the )?([a-z][a-z0-9 -]{2,40})",
+        r"\b(?:can|could|may|should|must|shall) (?:i|we|she|he|they|the patient|this patient|my patient) (?:safely )?"
+        r"(?:start|stop|take|give|continue|switch to|prescribe|use|try|hold|pause|receive|get|have|add)(?: (?:her|him|them))?(?: (?:on|off|with))? "
+        r"(?:any |an? |the |on )*([a-z][a-z0-9 -]{2,40})",
+        r"\b(?:is|are|would) (?:an? |the )?([a-z][a-z0-9-]{3,}(?: [a-z]{4,})?) (?:be )?(?:safe|indicated|contraindicated|recommended|advisable|appropriate|right) (?:for|in|with)\b",
         r"\b(?:what|how high|how low) (?:is|was|are|were) (?:her|his|the patient's|the)(?: last| latest| most recent| current)? ([a-z][a-z0-9 -]{2,40})",
         r"\b(?:last|latest|most recent) ([a-z][a-z0-9-]{2,}(?: [a-z]+)?)",
         r"\bis there an? ([a-z][a-z0-9-]{2,}(?: [a-z]+)?) (?:on record|recorded|documented|in the)",
@@ -271,7 +275,7 @@ _ASKED_FOR = tuple(
     )
 )  # fmt: skip
 _TAIL = re.compile(
-    r"\s+(?:in (?:19|20)\d\d|levels?|values?|results?|on record|recorded|documented|at the moment|now|currently|before|yet|ever|today|according)\b.*$"
+    r"\s+(?:in (?:19|20)\d\d|(?:in|for|to|with) (?:her|him|them|this|the|my|these)\b|levels?|values?|results?|on record|recorded|documented|at the moment|now|currently|before|yet|ever|today|according)\b.*$"
 )
 
 

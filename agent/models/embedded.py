@@ -75,7 +75,7 @@ class EmbeddedChatModel(BaseChatModel):
             return _calls(Plan(calls=due))
         if results:
             draft = compose(results)
-            notice += f"{replies.NO_DOSE} " if replies.asks_for_dose(question) and not draft.abstained else ""
+            notice += "" if draft.abstained else _not_ours(question)
             return _final(notice + draft.text, draft.why, abstained=draft.abstained)
         plan = make_plan(situation, self._router)
         if plan.calls:
@@ -83,6 +83,13 @@ class EmbeddedChatModel(BaseChatModel):
         if notice:
             return _final(notice.strip(), "Someone may need help now.", abstained=True)
         return _final(plan.reply, plan.why, abstained=bool(plan.why))
+
+
+def _not_ours(question: str) -> str:
+    """What the answer does not say though it was asked for: a dose, a decision."""
+    if replies.asks_for_dose(question):
+        return f"{replies.NO_DOSE} "
+    return f"{replies.NO_DECISION} " if replies.asks_for_decision(question) else ""
 
 
 def _may_follow(results: Sequence[ToolResult]) -> bool:

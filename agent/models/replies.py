@@ -24,6 +24,19 @@ _DOSE = re.compile(
     r"\b(what|which|how much|how many)\b.{0,40}\b(dose|dosage|mg|tablets?)\b|\bdose\b.{0,40}\bshould\b|\bhow much \w+ should\b",
     re.IGNORECASE,
 )
+NO_DECISION = "I do not decide on a treatment: what follows is what the record or a source says, and no recommendation."
+_TREATING = (
+    r"start|stop|begin|take|give|continue|switch|prescrib|operat|treat|have surgery|receive|add|increase|reduce|lower|raise|be (?:given|"
+    r"treated|started|operated|put on)|try|hold|pause|change|get (?:surgery|vertebroplasty|a)|undergo|admit|discharge|send (?:her|him) home"
+)
+_DECISION = re.compile(
+    rf"\b(?:should|shall|must|can|could|may|ought) (?:i|we|she|he|they|(?:the|this|my) patient)\b(?: not)?(?: safely)? (?:{_TREATING})|"
+    r"\bwhat (?:should|must|can) (?:i|we) (?:do|give|prescribe)\b|\bwhat (?:should|must|has to) be done\b|\bwhat (?:is|are) the next steps?\b|"
+    r"\bdo you (?:recommend|advise|suggest)\b|\bwhat would you (?:do|give|prescribe|recommend)\b|\bwould you (?:start|stop|give|treat|operate)\b|"
+    r"\b(?:indicated|contraindicated|safe|recommended|advisable|appropriate|right) (?:for|in|with) (?:her|him|this patient|the patient|my patient)\b|"
+    r"\b(?:best|right|which) (?:treatment|therapy|drug|medicine|option) (?:for|in) (?:her|him|this patient|the patient|my patient)\b",
+    re.IGNORECASE,
+)
 _GREETING = re.compile(
     r"^\W*(hi|hello|hey|good (morning|afternoon|evening)|thanks?|thank you|thx|ok(ay)?|great|bye|goodbye|cheers)\b[\w\s,!.]{0,25}$",
     re.IGNORECASE,
@@ -63,6 +76,11 @@ def is_emergency(text: str) -> bool:
 def asks_for_dose(text: str) -> bool:
     """A question that wants a dose as advice."""
     return bool(_DOSE.search(text))
+
+
+def asks_for_decision(text: str) -> bool:
+    """A question that wants to be told what to do with a patient, other than a dose."""
+    return bool(_DECISION.search(text)) and not asks_for_dose(text)
 
 
 def is_latin(text: str) -> bool:

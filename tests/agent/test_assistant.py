@@ -157,6 +157,17 @@ def test_a_dose_is_quoted_and_never_advised(assistant: Assistant) -> None:
     assert all(sentence.evidence for sentence in answer.sentences[1:])
 
 
+def test_a_decision_is_left_to_the_clinician_and_what_bears_on_it_is_shown(assistant: Assistant) -> None:
+    conversation = assistant.new_conversation(ME)
+    assistant.load_sample(ME, conversation)
+    answer = ask(assistant, conversation, "Can she take ibuprofen?").answer
+    assert answer is not None
+    assert answer.text.startswith("I do not decide on a treatment")
+    assert "Ibuprofen 400 mg oral tablet is recorded as a past medicine (stopped)" in answer.sentences[1].text
+    assert "Chronic kidney disease" in answer.sentences[1].text
+    assert answer.sentences[-2].text == "I found nothing on this in the literature."
+
+
 def test_another_script_is_told_apart_from_an_unknown_subject(assistant: Assistant) -> None:
     answer = ask(assistant, assistant.new_conversation(ME), "椎骨有骨折吗？").answer
     assert answer is not None

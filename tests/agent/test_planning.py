@@ -45,6 +45,25 @@ def test_the_named_scan_and_level_are_graded(router: Router) -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("Can she take ibuprofen?", {"about": "summary", "name": "ibuprofen"}),
+        ("Should we put her on a statin?", {"about": "summary", "name": "statin"}),
+        ("Is alendronate safe for her?", {"about": "summary", "name": "alendronate"}),
+        ("Should the patient be operated on?", {"about": "procedures"}),
+        ("What should be done next for her back pain?", {"about": "summary"}),
+    ],
+)
+def test_what_bears_on_a_decision_is_looked_up_and_the_decision_left(
+    router: Router, question: str, named: dict[str, str]
+) -> None:
+    first, *others = _calls(make_plan(situation(question), router))
+    assert first == ("read_record", {"record": "record1", **named})
+    whole, searched = {"record": "record1", "about": "summary"}, ("search_literature", {"query": question})
+    assert others == [searched] if first[1] == whole else [("read_record", whole), searched]
+
+
+@pytest.mark.parametrize(
     ("question", "earlier", "expected"),
     [
         ("and L2?", GRADED_L1, [("grade_fractures", {"image": "ct2", "levels": ["L2"]})]),

@@ -52,5 +52,7 @@ def by_relevance_and_stance(
 
 
 def _stance(draft: str, passage: Passage, model: Entailment) -> Stance:
+    if "definition" in passage.types:
+        return "neutral"  # it says what a word means, and takes no side
     deciding, _ = stance_of(draft, passage.text, 0, model)
     return _STANCES[deciding.stance]
