@@ -170,7 +170,10 @@ def _embedded(source: Path, encoder: ImageEncoder, settings: Settings) -> tuple[
                 rows.append(encoder.encode(list(images)))
         elif path.suffix not in (".csv", ".json", ".txt", ".md"):
             names.append(path.relative_to(source).as_posix() if source.is_dir() else path.name)
-            rows.append(encode_pictures(encoder, [_query(reader.read(path))]))
+            try:
+                rows.append(encode_pictures(encoder, [_query(reader.read(path))]))
+            except FileError as error:
+                raise FileError(f"{names[-1]}: {error}") from error
     if not rows:
         raise FileError(f"{source.name!r} holds no images.")
     return names, np.concatenate(rows)
