@@ -64,19 +64,20 @@ class _ImageIndexes:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._open: dict[str, ImageSearch] = {}
-        self._encoder: ImageEncoder | None = None
+        self._encoders: dict[str, ImageEncoder] = {}
 
     def search(self, query: Picture, k: int, box: tuple[float, float, float, float] | None = None) -> NeighbourOutcome:
         """Neighbours in all indexes."""
-        from retrieval.images.index import ImageIndex
+        from retrieval.images.index import ImageIndex, encoder_of
         from retrieval.images.search import ImageSearch, SeveralImageIndexes
 
         folders = sorted(path.parent for path in (self._settings.home / "image-indexes").glob("*/CURRENT"))
-        if folders and self._encoder is None:
-            self._encoder = image_encoder(self._settings)
         for folder in folders:
-            if folder.name not in self._open and self._encoder:
-                self._open[folder.name] = ImageSearch(ImageIndex(folder, self._encoder))
+            if folder.name not in self._open:
+                wanted = encoder_of(folder)
+                if wanted not in self._encoders:
+                    self._encoders[wanted] = image_encoder(self._settings, wanted)
+                self._open[folder.name] = ImageSearch(ImageIndex(folder, self._encoders[wanted]))
         return SeveralImageIndexes([self._open[folder.name] for folder in folders]).search(query, k, box)
 
 
@@ -97,9 +98,9 @@ def image_encoder(settings: Settings, name: str | None = None) -> ImageEncoder:
         from retrieval.images.transformers_encoder import TransformersImageEncoder
 
         return TransformersImageEncoder(Path(wanted))
-    from retrieval.images.encoder import SmallFilmEncoder
+    from retrieval.images.encoder import SmallFilmEncoder, own_encoder
 
-    return SmallFilmEncoder(Path(wanted)) if wanted else SmallFilmEncoder()
+    return own_encoder(Path(wanted)) if wanted else SmallFilmEncoder()
 
 
 def build_registry(settings: Settings) -> Registry:

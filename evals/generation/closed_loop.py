@@ -14,7 +14,7 @@ import numpy as np
 
 from core.types import Frozen
 from evals.generation.ct_reading import graded_twice
-from evals.generation.reader import read_film
+from evals.generation.reader import FilmReading, read_film
 from tools.imaging.compression import Kind
 from tools.imaging.fractures.genant import Graded
 from tools.imaging.generation.attributes import KINDS, REGION_LEVELS, SpineAttributes, View, Wish, levels_between
@@ -28,6 +28,8 @@ FIRST_SEED = 900_000
 """Apart from the seeds of every training."""
 _VIEWS: tuple[View, ...] = ("lateral", "lateral", "ap", "left_oblique", "right_oblique", "pa")
 _CLASS = {"ap": "frontal", "pa": "frontal"}
+PLAIN = "plain"
+"""The projection before any look, as a row of its own."""
 Say = Callable[[str], None]
 
 
@@ -93,22 +95,31 @@ def volume_rows(asked: list[Prompt], look: Look, steps: int, say: Say) -> tuple[
     return by_mask, by_ct
 
 
-def film_rows(asked: list[Prompt], look: Look, steps: int, say: Say) -> list[LoopRow]:
-    """Films of the prompts at their views, read by the reader."""
-    rows = []
+def film_rows(asked: list[Prompt], looks: tuple[Look, ...], steps: int, say: Say) -> dict[str, list[LoopRow]]:
+    """Films of the prompts read by the reader: the view on the film that was asked for, levels and loss on a lateral one.
+
+    Beside the looks stands the plain projection that they start from: what the reader misses there is the reader's own.
+    """
+    rows: dict[str, list[LoopRow]] = {name: [] for name in (*looks, PLAIN)}
     for number, item in enumerate(asked):
-        started = time.monotonic()
         request = read_prompt(caption(item.attributes, (item.view,), item.seed))
+        started = time.monotonic()
         body = make_body(request.attributes, item.seed)
-        made = make_film(body, request.attributes, request.views[0], item.seed, look=look, steps=steps)
-        seconds = time.monotonic() - started
-        reading = read_film(made.film)
-        lateral = item.view == "lateral"
-        row = _row(item, reading.loss if lateral else {}, seconds)
-        right = reading.view == _CLASS.get(item.view, item.view)
-        rows.append(row.model_copy(update={"view_right": right, "right": row.right if lateral else None}))
-        say(f"film {number + 1} of {len(asked)}, {look}: {seconds:.1f} s")
+        drawing = time.monotonic() - started
+        views = tuple(dict.fromkeys((*request.views[:1], "lateral")))
+        for look in looks:
+            started = time.monotonic()
+            films = {view: make_film(body, request.attributes, view, item.seed, look=look, steps=steps) for view in views}
+            seconds = drawing + (time.monotonic() - started) / len(views)
+            rows[look].append(_film_row(item, {view: read_film(made.film) for view, made in films.items()}, seconds))
+        rows[PLAIN].append(_film_row(item, {view: read_film(made.plain) for view, made in films.items()}, drawing))
+        say(f"film {number + 1} of {len(asked)}: {seconds:.1f} s")
     return rows
+
+
+def _film_row(item: Prompt, readings: dict[View, FilmReading], seconds: float) -> LoopRow:
+    row = _row(item, readings["lateral"].loss, seconds)
+    return row.model_copy(update={"view_right": readings[item.view].view == _CLASS.get(item.view, item.view)})
 
 
 def _losses(graded: list[Graded]) -> dict[str, float]:

@@ -25,7 +25,10 @@ Array = NDArray[np.float32]
 VIEW_CLASSES = ("frontal", "lateral", "left_oblique", "right_oblique")
 """AP and PA are one class: with a parallel beam they are the same picture."""
 WEIGHTS = Path(__file__).parent / "weights" / "reader.safetensors"
-_WIDTHS = (16, 32, 64, 96)
+_WIDTHS = (16, 32, 64, 96, 128)
+MULTIPLE = 2 ** (len(_WIDTHS) - 1)
+"""Rows and columns of what the network is given."""
+_REACH_PIXELS = 2
 _LEAST_PIXELS = 60
 _THIRDS = ((2 / 3, 0.92), (1 / 3, 2 / 3), (0.08, 1 / 3))
 
@@ -42,7 +45,7 @@ class ReaderNet(nn.Module):
         self.views = nn.Linear(_WIDTHS[-1], len(VIEW_CLASSES))
 
     def forward(self, film: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows and columns must be multiples of 8."""
+        """Rows and columns must be multiples of `MULTIPLE`."""
         kept = []
         x = film
         for number, block in enumerate(self.down):
@@ -92,30 +95,36 @@ def shipped_reader() -> ReaderNet:
 def read_film(film: Array, net: ReaderNet | None = None) -> FilmReading:
     """Read a film of 1.5 mm pixels, grey values -1 to 1, head up, the patient's front at the viewer's left."""
     net = net or shipped_reader()
-    rows, columns = (n // 8 * 8 for n in film.shape)
+    rows, columns = (n // MULTIPLE * MULTIPLE for n in film.shape)
     maps, views = net(torch.from_numpy(np.ascontiguousarray(film[:rows, :columns]))[None, None])
     view = VIEW_CLASSES[int(views[0].argmax())]
     body, place = torch.sigmoid(maps[0, 0]).numpy(), maps[0, 1].numpy() * 16
-    bodies = _bodies(body > 0.5, place) if view == "lateral" else ()
+    bodies = _bodies(body, place) if view == "lateral" else ()
     return FilmReading(view, bodies, losses(bodies))
 
 
-def _bodies(mask: NDArray[np.bool_], place: Array) -> tuple[ReadBody, ...]:
-    """Islands of the mask in order; their levels follow each other, and the mean of what each says sets the first."""
-    islands, count = ndimage.label(ndimage.binary_opening(mask))
+def _bodies(body: Array, place: Array) -> tuple[ReadBody, ...]:
+    """Islands of the map in order; their levels follow each other, and the median of what each says sets the first."""
+    islands, count = ndimage.label(ndimage.binary_opening(body > 0.5))
+    # A body's own share of the map goes a little beyond its island, where the map is between yes and no.
+    away, nearest = ndimage.distance_transform_edt(islands == 0, return_indices=True)
+    owner = np.where(away <= _REACH_PIXELS, islands[tuple(nearest)], 0)
     found = []
     for number in range(1, count + 1):
-        points = np.argwhere(islands == number).astype(float)
-        if len(points) >= _LEAST_PIXELS and points[:, 0].min() > 0 and points[:, 0].max() < mask.shape[0] - 1:
-            found.append((points, float(np.median(place[islands == number]))))
+        inside = np.argwhere(islands == number)
+        if len(inside) >= _LEAST_PIXELS and inside[:, 0].min() > 0 and inside[:, 0].max() < body.shape[0] - 1:
+            points: NDArray[np.intp] = np.argwhere(owner == number)
+            found.append((points.astype(np.float64), body[tuple(points.T)], float(np.median(place[islands == number]))))
     if len(found) < 3:
         return ()
-    found.sort(key=lambda item: float(item[0][:, 0].mean()))
-    first = round(float(np.median([level - number for number, (_, level) in enumerate(found)])))
-    centres = np.array([points.mean(axis=0) for points, _ in found])
+    centres = [np.average(points, axis=0, weights=shares) for points, shares, _ in found]
+    order = sorted(range(len(found)), key=lambda number: float(centres[number][0]))
+    first = round(float(np.median([found[at][2] - number for number, at in enumerate(order)])))
+    line = np.array([centres[at] for at in order])
     bodies = []
-    for number, (points, _) in enumerate(found):
-        if 0 <= first + number < len(WHOLE) and (heights := _heights(points, _down(centres, number))):
+    for number, at in enumerate(order):
+        places, shares, _ = found[at]
+        if 0 <= first + number < len(WHOLE) and (heights := _heights(places, shares, _down(line, number))):
             bodies.append(ReadBody(WHOLE[first + number], heights))
     return tuple(bodies)
 
@@ -127,17 +136,17 @@ def _down(centres: NDArray[np.float64], number: int) -> NDArray[np.float64]:
     return direction
 
 
-def _heights(points: NDArray[np.float64], down: NDArray[np.float64]) -> tuple[float, float, float] | None:
+def _heights(points: NDArray[np.float64], shares: Array, down: NDArray[np.float64]) -> tuple[float, float, float] | None:
     """Area of a strip over its width, for each third of the depth; the front is at the left."""
     back = np.array([-down[1], down[0]])
     along = (points - points.mean(axis=0)) @ back
-    low, high = np.percentile(along, (1.0, 99.0))
+    low, high = np.percentile(along[shares > 0.5], (1.0, 99.0))
     depth = high - low
     if depth < 6:
         return None
     # From the front: `along` grows towards the back, the thirds are counted from the back.
     share = (high - along) / depth
-    values = [float(((share >= a) & (share < b)).sum() / ((b - a) * depth)) for a, b in _THIRDS]
+    values = [float(shares[(share >= a) & (share < b)].sum() / ((b - a) * depth)) for a, b in _THIRDS]
     return values[0], values[1], values[2]
 
 

@@ -16,21 +16,22 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor, nn
 
-from evals.generation.reader import VIEW_CLASSES, ReaderNet
+from evals.generation.reader import MULTIPLE, VIEW_CLASSES, ReaderNet
 from tools.imaging.generation.anatomy import Grid, voxelise
 from tools.imaging.generation.attributes import WHOLE
 from tools.imaging.generation.captions import random_attributes
 from tools.imaging.generation.dataset import body_grid, film_window, spine_column
+from tools.imaging.generation.fields import smooth_field
 from tools.imaging.generation.film_model import PIXEL_MM
 from tools.imaging.generation.patient import Patient, draw_patient
 from tools.imaging.generation.projection import develop, project
+from tools.imaging.generation.texture import textured
 from tools.imaging.vertebra_shape import endplates
 
 Array = NDArray[np.float32]
 FIRST_SEED = 500_000
-_COARSE_MM = 2.0
-_ROWS = 160
-_OTHER = {"frontal": 0.0, "left_oblique": 45.0, "right_oblique": -45.0}
+_BATCH = 6
+_AZIMUTHS = {"frontal": 0.0, "lateral": 90.0, "left_oblique": 45.0, "right_oblique": -45.0}
 
 
 @dataclass(frozen=True)
@@ -44,21 +45,21 @@ class Example:
 
 
 def examples_of(seed: int) -> list[Example]:
-    """One patient: a lateral film with its bodies, and one film of another view."""
+    """One patient: two lateral films with their bodies, one of the plain and one of the textured CT, and the other views."""
     attributes = random_attributes(seed, most_fractures=3)
     patient = draw_patient(attributes, seed)
     levels = attributes.shown_levels
-    anatomy = voxelise(patient, body_grid(patient, levels, _COARSE_MM))
+    anatomy = voxelise(patient, body_grid(patient, levels))
     rng = np.random.default_rng([seed, 21])
-    grain = ndimage.gaussian_filter(rng.normal(size=anatomy.plain.shape), 2.0) * 120
-    plain = np.asarray(anatomy.plain + grain, dtype=np.float32)
-    names = tuple(_OTHER)
-    other = names[int(rng.integers(len(names)))]
-    made = []
-    for name, azimuth in (("lateral", 90.0), (other, _OTHER[other])):
-        coarse = project(plain, _COARSE_MM, azimuth).astype(np.float64)
-        path = np.asarray(ndimage.zoom(coarse, _COARSE_MM / PIXEL_MM, order=1), dtype=np.float32)
-        column = spine_column(anatomy.grid, patient, levels, azimuth) * _COARSE_MM / PIXEL_MM + rng.uniform(-14, 14)
+    grain = smooth_field(rng, anatomy.plain.shape, 2.5)
+    plain = np.asarray(anatomy.plain + rng.uniform(5, 30) * grain, dtype=np.float32)
+    rich = textured(anatomy.plain, anatomy.tissue, seed, noise_hu=float(rng.uniform(10, 28)))
+    made: list[Example] = []
+    for name in ("lateral", *_AZIMUTHS):
+        ct = plain if name == "lateral" and not made else rich if name == "lateral" or rng.random() < 0.5 else plain
+        azimuth = _AZIMUTHS[name]
+        path = project(ct, PIXEL_MM, azimuth)
+        column = spine_column(anatomy.grid, patient, levels, azimuth) + rng.uniform(-14, 14)
         film = film_window(develop(path, PIXEL_MM), column)
         body, place = _bodies(patient, anatomy.grid, path.shape, column) if name == "lateral" else (None, None)
         made.append(Example(film, VIEW_CLASSES.index(name), body, place))
@@ -89,8 +90,8 @@ def train(out: Path, patients: int, steps: int, seed: int, say: Callable[[str], 
     """Draw the patients (kept beside the weights for another run), write `reader.safetensors`; `start`: go on from it."""
     from safetensors.torch import load_file, save_file
 
-    out.mkdir(parents=True, exist_ok=True)
-    examples = _kept(out / "examples.npz", patients, say)
+    (out / "patients").mkdir(parents=True, exist_ok=True)
+    groups = _by_rows([example for number in range(patients) for example in _kept(out / "patients", number, say)])
     torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 22])
     net = ReaderNet()
@@ -100,7 +101,7 @@ def train(out: Path, patients: int, steps: int, seed: int, say: Callable[[str], 
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps + 1, pct_start=0.1)
     recent = []
     for step in range(steps):
-        loss = _loss(net, [_disturbed(examples[int(rng.integers(len(examples)))], rng) for _ in range(6)])
+        loss = _loss(net, _batch(groups, rng))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -114,21 +115,20 @@ def train(out: Path, patients: int, steps: int, seed: int, say: Callable[[str], 
     return path
 
 
-def _kept(path: Path, patients: int, say: Callable[[str], None]) -> list[Example]:
+def _kept(folder: Path, number: int, say: Callable[[str], None]) -> list[Example]:
+    """The films of one patient, drawn at the first call."""
+    path = folder / f"{number:04d}.npz"
     if not path.exists():
-        made = []
-        for number in range(patients):
-            made += examples_of(FIRST_SEED + number)
-            say(f"patient {number + 1} of {patients}")
-        rows = min(item.film.shape[0] for item in made)
-        blank = np.zeros_like(made[0].film[:rows])
+        made = examples_of(FIRST_SEED + number)
+        blank = np.zeros_like(made[0].film)
         np.savez(
             path,
-            films=np.array([_middle(item.film, rows) for item in made], dtype=np.float16),
+            films=np.array([item.film for item in made], dtype=np.float16),
             views=np.array([item.view for item in made]),
-            bodies=np.array([blank if item.body is None else _middle(item.body, rows) for item in made], dtype=np.float16),
-            places=np.array([blank if item.place is None else _middle(item.place, rows) for item in made], dtype=np.float16),
+            bodies=np.array([blank if item.body is None else item.body for item in made], dtype=np.float16),
+            places=np.array([blank if item.place is None else item.place for item in made], dtype=np.float16),
         )
+        say(f"patient {number} drawn")
     with np.load(path) as file:
         films, views, bodies, places = (file[name] for name in ("films", "views", "bodies", "places"))
     lateral = VIEW_CLASSES.index("lateral")
@@ -138,16 +138,27 @@ def _kept(path: Path, patients: int, say: Callable[[str], None]) -> list[Example
     ]
 
 
-def _middle(film: Array, rows: int) -> Array:
-    start = (film.shape[0] - rows) // 2
-    return film[start : start + rows]
+def _by_rows(examples: list[Example]) -> list[list[Example]]:
+    """Films of one height together: a batch has one height."""
+    groups: dict[int, list[Example]] = {}
+    for example in examples:
+        groups.setdefault(example.film.shape[0], []).append(example)
+    return list(groups.values())
 
 
-def _disturbed(example: Example, rng: np.random.Generator) -> Example:
+def _batch(groups: list[list[Example]], rng: np.random.Generator) -> list[Example]:
+    sizes = np.array([len(group) for group in groups], dtype=float)
+    group = groups[int(rng.choice(len(groups), p=sizes / sizes.sum()))]
+    high = group[0].film.shape[0]
+    take = int(high * rng.uniform(0.8, 1.05)) // MULTIPLE * MULTIPLE
+    take = min(take, high // MULTIPLE * MULTIPLE)
+    return [_disturbed(group[int(rng.integers(len(group)))], take, rng) for _ in range(_BATCH)]
+
+
+def _disturbed(example: Example, take: int, rng: np.random.Generator) -> Example:
     """Another size, contrast, blur, grain, uneven shade, and a part of the rows."""
     zoom = rng.uniform(0.88, 1.12)
     rows, columns = example.film.shape
-    take = min(_ROWS, rows) // 8 * 8
     start = int(rng.integers(rows - take + 1))
     box = slice(start, start + take)
     film: NDArray[np.floating] = ndimage.gaussian_filter(example.film[box], rng.uniform(0.0, 1.1))
@@ -159,7 +170,7 @@ def _disturbed(example: Example, rng: np.random.Generator) -> Example:
     film = _zoomed(film, zoom, smooth=True)
     if example.body is None or example.place is None:
         return Example(film, example.view)
-    return Example(film, example.view, _zoomed(example.body[box], zoom), _zoomed(example.place[box], zoom))
+    return Example(film, example.view, _zoomed(example.body[box], zoom, smooth=True), _zoomed(example.place[box], zoom))
 
 
 def _zoomed(image: NDArray[np.floating], zoom: float, *, smooth: bool = False) -> Array:
@@ -176,13 +187,22 @@ def _loss(net: ReaderNet, batch: list[Example]) -> Tensor:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         maps, views = net(films)
     maps, views = maps.float(), views.float()
-    loss = 0.3 * nn.functional.cross_entropy(views, torch.tensor([item.view for item in batch]))
-    for row, item in zip(maps, batch, strict=True):
-        if item.body is None or item.place is None:
-            continue
-        body, place = torch.from_numpy(item.body), torch.from_numpy(item.place)
-        loss = loss + nn.functional.binary_cross_entropy_with_logits(row[0], body, pos_weight=torch.tensor(3.0))
-        loss = loss + 4 * ((row[1] - place).abs() * body).sum() / body.sum().clamp(min=1) / 2
+    loss: Tensor = 0.5 * nn.functional.cross_entropy(views, torch.tensor([item.view for item in batch]))
+    shown = [
+        (row, item.body, item.place) for row, item in enumerate(batch) if item.body is not None and item.place is not None
+    ]
+    if not shown:
+        return loss
+    rows = [row for row, _, _ in shown]
+    body = torch.from_numpy(np.stack([one for _, one, _ in shown]))
+    place = torch.from_numpy(np.stack([one for _, _, one in shown]))
+    # Discs are a few pixels high and tell one body from the next (as in U-Net's weights at borders).
+    around = nn.functional.max_pool2d(body, 9, stride=1, padding=4)
+    weight = 0.3 + 3 * around - 1.5 * body
+    each = nn.functional.binary_cross_entropy_with_logits(maps[rows, 0], body, reduction="none")
+    loss = loss + (each * weight).sum() / weight.sum()
+    inside = body > 0.5
+    loss = loss + 6 * ((maps[rows, 1] - place).abs() * inside).sum() / inside.sum().clamp(min=1)
     return loss
 
 
@@ -190,8 +210,8 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--patients", type=int, default=90)
-    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--patients", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--start", type=Path)
     arguments = parser.parse_args()

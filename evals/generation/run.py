@@ -60,12 +60,11 @@ def _loops(
     asked = prompts(arguments.prompts, arguments.seed)
     found: dict[str, list[LoopRow]] = {}
     loops = []
-    for look in looks if asked else ():
-        if "volume" in kinds:
-            by_mask, by_ct = volume_rows(asked, look, steps, _say)
-            found |= {f"volume by mask, {look}": by_mask, f"volume by CT, {look}": by_ct}
-        if "film" in kinds:
-            found[f"film by reader, {look}"] = film_rows(asked, look, steps, _say)
+    for look in looks if asked and "volume" in kinds else ():
+        by_mask, by_ct = volume_rows(asked, look, steps, _say)
+        found |= {f"volume by mask, {look}": by_mask, f"volume by CT, {look}": by_ct}
+    if asked and "film" in kinds:
+        found |= {f"film by reader, {name}": rows for name, rows in film_rows(asked, looks, steps, _say).items()}
     for name, rows in found.items():
         what, look_name = name.split(", ")
         loops.append(Loop(what=what, look=look_name, score=score(rows)))

@@ -24,7 +24,7 @@ from retrieval.images.encoder import SmallFilmEncoder
 from retrieval.images.index import ImageIndex
 from retrieval.images.search import ImageSearch
 
-_PICTURES = 256
+_PICTURES, _BATCH = 256, 64
 _ROUNDS = 7
 _QUERIES = 200
 
@@ -107,9 +107,11 @@ def _rates() -> tuple[float, float]:
     network = encoder._loaded()
     squares = torch.from_numpy(as_squares(films))
 
-    def forward() -> object:
+    def forward() -> None:
+        # In the batches of the encoder, which are faster than one of all.
         with torch.inference_mode():
-            return network(squares)
+            for start in range(0, _PICTURES, _BATCH):
+                network(squares[start : start + _BATCH])
 
     spent: dict[str, list[float]] = {"through": [], "bare": []}
     for _ in range(_ROUNDS):

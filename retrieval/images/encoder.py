@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InputError, MissingRequirement
+from core.errors import FileError, InputError, MissingRequirement
 from retrieval.images.pictures import as_squares
+from retrieval.images.unified_encoder import UnifiedFilmEncoder, is_unified
 
 if TYPE_CHECKING:
     from retrieval.images.network import FilmEncoder
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
 _SHIPPED = Path(__file__).parent / "weights" / "film-encoder.safetensors"
 _TRAIN = "consilium image-index train DIR --out FOLDER"
 _BATCH = 64
+
+
+def own_encoder(weights: Path) -> SmallFilmEncoder | UnifiedFilmEncoder:
+    """The encoder of a weights file that `consilium image-index train` wrote, of whichever objective.
+
+    Raises:
+        FileError: the file is not there or holds no such weights.
+    """
+    if not weights.is_file():
+        raise FileError(f"There are no encoder weights {weights.name!r}.")
+    return UnifiedFilmEncoder(weights) if is_unified(weights) else SmallFilmEncoder(weights)
 
 
 class SmallFilmEncoder:

@@ -44,6 +44,7 @@ _BATCH = 500
 _GROWTH, _MOST = 4, 10_000
 """Later a quarter of what is there: each write copies the whole, so their number must stay low."""
 _THUMBNAIL = 160
+_ENCODER = "ENCODER"
 _FILES = ("store.sqlite", "vectors.faiss", "regions.faiss")
 _SCHEMA = """
 CREATE TABLE pictures (row INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, patient TEXT NOT NULL, study TEXT NOT NULL,
@@ -54,6 +55,12 @@ CREATE INDEX pictures_study ON pictures (study);
 """
 _MARKED = "CREATE INDEX IF NOT EXISTS pictures_synthetic ON pictures (row) WHERE synthetic = 1"
 """Without it every search would read the table, thumbnails included."""
+
+
+def encoder_of(folder: Path) -> str:
+    """What to load as the encoder of an index folder, as told to `ImageIndex.create`; empty for the usual one."""
+    path = folder / _ENCODER
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
 
 
 class ImageManifest(Frozen):
@@ -111,8 +118,8 @@ class ImageIndex:
         """The folder's name is the index's name."""
         return self.folder.name
 
-    def create(self, force: bool = False) -> None:
-        """Make an empty index.
+    def create(self, force: bool = False, encoder: str = "") -> None:
+        """Make an empty index; `encoder` is what to load for it (a path or URL), empty for the usual one.
 
         Raises:
             InputError: there is one already and `force` is not set.
@@ -121,6 +128,7 @@ class ImageIndex:
             raise InputError(f"There is an image index {self.name!r} already; --force empties it.")
         with self._generations.lock():
             self._write(None, frozenset(), [])
+            (self.folder / _ENCODER).write_text(encoder, encoding="utf-8")
 
     def add(
         self, pictures: Iterable[Picture], report: Callable[[ImageChange], None] | None = None, batch: int = _BATCH

@@ -16,6 +16,7 @@ from core.errors import IndexDamaged, InputError
 from core.ports import Neighbour, NeighbourOutcome, Picture
 from retrieval.images.hashing import difference_hash, hash_distances
 from retrieval.images.index import ImageGeneration, ImageIndex, encode_pictures
+from retrieval.images.pairs import with_text
 from retrieval.images.regions import STRIDE, Box, crop, nearest_region
 
 _COPY_BITS = 20
@@ -49,29 +50,36 @@ class ImageSearch:
         self._lock = threading.Lock()
         self._generation: ImageGeneration | None = None
 
-    def search(self, query: Picture, k: int, box: Box | None = None, include_synthetic: bool = False) -> NeighbourOutcome:
+    def search(
+        self, query: Picture, k: int, box: Box | None = None, include_synthetic: bool = False, text: str = ""
+    ) -> NeighbourOutcome:
         """At most `k` neighbours of a picture, or of the part of it in `box`, nearest first.
+
+        With a `text`, of the picture and the text together, where the encoder reads text; whether the nearest is near
+        enough is then not judged.
 
         Raises:
             IndexDamaged: the index is not there, is damaged, or was built with another encoder.
-            InputError: `k` is under 1, or the box is not inside the picture.
+            InputError: `k` is under 1, the box is not inside the picture, or the encoder cannot read the text.
         """
         if k < 1:
             raise InputError(f"k must be 1 or more, got {k}.")
         start = time.perf_counter()
         asked = replace(query, pixels=crop(query.pixels, box), parts=()) if box else query
-        vector = encode_pictures(self._index.encoder, [asked])
+        alone = encode_pictures(self._index.encoder, [asked])
+        vector = with_text(self._index.encoder, asked, alone, text) if text.strip() else alone
         encoded = time.perf_counter()
         generation = self._current()
         own = self._own_rows(generation, query)
         nearest = _nearest_of_all(generation, vector, k) if box is None else _NONE
-        copies = self._copies(generation, query, nearest, own) if box is None else frozenset()
+        like = nearest if vector is alone else _nearest_of_all(generation, alone, k)
+        copies = self._copies(generation, query, like, own) if box is None else frozenset()
         allowed = self._allowed(generation, own | copies, include_synthetic)
         all_may = box is None and bool(np.isin(nearest.rows, allowed).all())
         found = nearest if all_may else _nearest(generation, vector, allowed, k, box)
         neighbours = self._neighbours(generation, found, k)
         timings = {"encode": encoded - start, "search": time.perf_counter() - encoded}
-        return self._outcome(generation, neighbours, len(own), len(copies), timings, gate=box is None)
+        return self._outcome(generation, neighbours, len(own), len(copies), timings, gate=box is None and not text.strip())
 
     def search_text(self, text: str, k: int) -> NeighbourOutcome:
         """Pictures that a description fits, where the encoder reads text.

@@ -1,4 +1,7 @@
-"""The trainer of the small film encoder: masked pretraining, then contrast of views, labels and reports.
+"""The trainer of the film encoders: masked pretraining, then contrast of views, labels and reports.
+
+The objective `separate` gives the small film encoder, with reports as vectors of a text encoder that stays as it is;
+`unified` gives one encoder that learns to read films, texts and pairs.
 
 Everything random comes from one generator that is saved with the weights, so a run that was stopped goes on to the same
 result as one that was not.
@@ -26,6 +29,10 @@ from retrieval.images.losses import contrast_labels, contrast_reports, contrast_
 from retrieval.images.network import FilmEncoder, MaskedDecoder, Projection
 from retrieval.images.pictures import SIZE
 from retrieval.images.trainingset import TrainingSet
+from retrieval.images.unified_encoder import KIND
+from retrieval.images.unified_network import UnifiedEncoder
+from retrieval.images.unified_train import UnifiedTrainee, films_loss, reports_loss
+from retrieval.images.words import Vocabulary
 
 Stage = Literal["masked", "contrast"]
 Report = Callable[[str], None]
@@ -36,6 +43,7 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    objective: Literal["separate", "unified"] = "separate"
     seed: int = 20
     masked_epochs: int = Field(default=12, ge=0)
     contrast_epochs: int = Field(default=36, ge=0)
@@ -65,7 +73,7 @@ class Trainee(nn.Module):
 
 @dataclass
 class _Run:
-    trainee: Trainee
+    trainee: Trainee | UnifiedTrainee
     optimizer: torch.optim.AdamW
     generator: torch.Generator
     device: torch.device
@@ -80,44 +88,67 @@ def train(
     report: Report = print,
     device: str = "cpu",
     stop_after: int | None = None,
-) -> FilmEncoder:
+) -> FilmEncoder | UnifiedEncoder:
     """Train into the folder `out`, going on where an earlier run there was stopped; returns the encoder.
 
     Args:
         data: pictures with what is known of them.
         out: gets `encoder.safetensors`, `config.json`, `log.jsonl`, and `resume.safetensors` until the end.
         config: the recipe; a run with another recipe in the same folder is refused.
-        text: encoder of reports; needed where pictures have reports.
+        text: encoder of reports; needed where pictures have reports, except for the objective `unified`.
         report: called with a line per epoch.
         device: `cpu` or `cuda`.
         stop_after: stop after so many epochs in all (the run can be taken up again).
 
     Raises:
-        InputError: too few pictures, or `out` holds a run of another recipe.
+        InputError: too few pictures, no reports for the objective `unified`, or `out` holds a run of another recipe.
     """
     if len(data) < config.batch // 4:
         raise InputError(
             f"Training needs at least {config.batch // 4} pictures for batches of {config.batch}, got {len(data)}."
         )
+    vocabulary = _vocabulary(data) if config.objective == "unified" else None
     out.mkdir(parents=True, exist_ok=True)
     _check_recipe(out, config)
     torch.manual_seed(config.seed)
-    run = _start(config, text, torch.device(device))
+    run = _start(config, text, vocabulary, torch.device(device))
     _take_up(run, out)
-    vectors = _report_vectors(data, text)
+    told = _report_vectors(data, text) if vocabulary is None else torch.from_numpy(vocabulary.encode(data.reports))
     total = config.masked_epochs + config.contrast_epochs
     while run.epoch < min(total, stop_after if stop_after is not None else total):
         stage: Stage = "masked" if run.epoch < config.masked_epochs else "contrast"
-        loss = _epoch(run, data, vectors, config, stage)
+        loss = _epoch(run, data, told, config, stage)
         run.epoch += 1
         report(f"epoch {run.epoch}/{total} {stage} loss {loss:.4f}")
         with (out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps({"epoch": run.epoch, "stage": stage, "loss": round(loss, 5)}) + "\n")
         _save(run, out)
-    encoder = _standardised(run.trainee.encoder.to("cpu").eval(), data)
-    save_file({name: value.contiguous() for name, value in encoder.state_dict().items()}, out / "encoder.safetensors")
+    encoder = _finished(run.trainee.to("cpu").eval(), data, vocabulary, out / "encoder.safetensors")
     if run.epoch == total:
         (out / "resume.safetensors").unlink(missing_ok=True)
+    return encoder
+
+
+def _vocabulary(data: TrainingSet) -> Vocabulary:
+    if not any(data.reports):
+        raise InputError(
+            "The objective 'unified' learns from films with reports; no picture has one (a column 'report' in the table)."
+        )
+    return Vocabulary.of(data.reports)
+
+
+def _finished(
+    trainee: Trainee | UnifiedTrainee, data: TrainingSet, vocabulary: Vocabulary | None, path: Path
+) -> FilmEncoder | UnifiedEncoder:
+    """The encoder as it will be used, written to `path`."""
+    about: dict[str, str] = {}
+    encoder: FilmEncoder | UnifiedEncoder
+    if isinstance(trainee, UnifiedTrainee) and vocabulary is not None:
+        encoder = trainee.unified
+        about = {"kind": KIND, "vocabulary": json.dumps(vocabulary.words)}
+    else:
+        encoder = _standardised(trainee.encoder, data)
+    save_file({name: value.contiguous() for name, value in encoder.state_dict().items()}, path, about)
     return encoder
 
 
@@ -138,8 +169,9 @@ def _check_recipe(out: Path, config: TrainConfig) -> None:
     path.write_text(config.model_dump_json(indent=1), encoding="utf-8")
 
 
-def _start(config: TrainConfig, text: Encoder | None, device: torch.device) -> _Run:
-    trainee = Trainee(text.dimension if text else 1).to(device)
+def _start(config: TrainConfig, text: Encoder | None, vocabulary: Vocabulary | None, device: torch.device) -> _Run:
+    trainee = Trainee(text.dimension if text else 1) if vocabulary is None else UnifiedTrainee(len(vocabulary))
+    trainee.to(device)
     trainee.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(trainee.parameters(), lr=config.rate, weight_decay=config.weight_decay)
     return _Run(trainee, optimizer, torch.Generator().manual_seed(config.seed), device)
@@ -204,6 +236,8 @@ def _contrast_loss(
     run: _Run, pictures: Tensor, labels: Tensor, told: tuple[Tensor, Tensor] | None, config: TrainConfig
 ) -> Tensor:
     first, second = (augment(pictures, run.generator, config.strength).to(run.device) for _ in range(2))
+    if isinstance(run.trainee, UnifiedTrainee):
+        return _unified_loss(run, run.trainee, torch.cat([first, second]), labels, told, config)
     with torch.autocast(run.device.type, torch.bfloat16, enabled=config.half):
         features = run.trainee.encoder(torch.cat([first, second]))
     features = features.float()
@@ -219,6 +253,29 @@ def _contrast_loss(
         pictures_side = nn.functional.normalize(run.trainee.pictures(features[:half][where]), dim=1)
         reports_side = nn.functional.normalize(run.trainee.reports(vectors.to(run.device)), dim=1)
         loss = loss + config.reports_weight * contrast_reports(pictures_side, reports_side)
+    return loss
+
+
+def _unified_loss(
+    run: _Run,
+    trainee: UnifiedTrainee,
+    views: Tensor,
+    labels: Tensor,
+    told: tuple[Tensor, Tensor] | None,
+    config: TrainConfig,
+) -> Tensor:
+    network = trainee.unified
+    half = len(views) // 2
+    with torch.autocast(run.device.type, torch.bfloat16, enabled=config.half):
+        tokens = network.film_tokens(views)
+        vectors = network.vectors(network.mixed(tokens, None))
+        loss = films_loss(trainee, vectors, labels, config.views_weight, config.labels_weight)
+        if told is not None and config.reports_weight and len(told[0]) > 1:
+            where, numbers = (part.to(run.device) for part in told)
+            alone, other = vectors[:half][where], vectors[half:][where]
+            loss = loss + config.reports_weight * reports_loss(
+                network, tokens[:half][where], alone, other, numbers, run.generator
+            )
     return loss
 
 

@@ -96,9 +96,12 @@ def test_an_untrained_reader_gives_a_reading_of_any_size() -> None:
 
 
 def test_the_readers_examples_show_bodies_on_lateral_films_only() -> None:
-    lateral, other = examples_of(500_003)
-    assert lateral.body is not None
-    assert 500 < lateral.body.sum() < 8000
-    assert other.body is None
-    bright = lateral.film[lateral.body > 0].mean()
-    assert np.isfinite(bright)
+    plain, frontal, rich, *obliques = examples_of(500_001)
+    assert plain.body is not None
+    assert rich.body is not None
+    assert 500 < plain.body.sum() < 8000
+    assert [example.body for example in (frontal, *obliques)] == [None] * 3
+    assert len({example.view for example in (plain, frontal, *obliques)}) == 4
+    # Both lateral films are of one patient, moved sideways: the bodies are the same.
+    assert plain.body.sum() == pytest.approx(rich.body.sum(), rel=0.02)
+    assert all(np.isfinite(example.film).all() and np.abs(example.film).max() <= 1 for example in (plain, rich, *obliques))

@@ -59,6 +59,34 @@ def test_rows_of_an_embedding_are_in_name_order(folder: Path, capsys: pytest.Cap
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
+def test_weights_of_an_own_training_are_remembered_by_the_index(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Trained, indexed and searched by a person who names the weights once; the assistant uses the same."""
+    said = [f"film{n}.png,p{n},{'effusion at the base' if n % 2 else 'clear lungs'}" for n in range(6)]
+    (folder / "metadata.csv").write_text("\n".join(["file,patient,report", *said]), encoding="utf-8")
+    (tmp_path / "recipe.json").write_text('{"masked_epochs": 0, "contrast_epochs": 1, "batch": 4, "half": false}')
+    trained = ("train", str(folder), "--out", str(tmp_path / "out"), "--config", str(tmp_path / "recipe.json"))
+    code, made = told(capsys, *trained, "--objective", "unified")
+    assert (code, made["pictures"]) == (0, 6)
+    weights = str(tmp_path / "out" / "encoder.safetensors")
+    assert told(capsys, "create", "own", "--encoder", weights)[0] == 0
+    assert told(capsys, "add", "own", str(folder))[1]["added"] == 6
+    code, both = told(capsys, "search", "own", str(folder / "film0.png"), "--text", "effusion")
+    assert code == 0
+    assert isinstance(both["hits"], list)
+    assert "film0.png" not in [hit["key"] for hit in both["hits"]]
+    code, words = told(capsys, "search", "own", "--text", "effusion", "--k", "6")
+    assert isinstance(words["hits"], list)
+    assert (code, len(words["hits"])) == (0, 6)
+    assert told(capsys, "embed", str(folder), "--out", str(tmp_path / "E.npy"), "--encoder", weights)[1]["dimension"] == 192
+    from agent.assemble import _ImageIndexes
+    from core.ports import Picture
+
+    outcome = _ImageIndexes(load_settings()).search(Picture(kind_of_film(1, 77), "new"), 2)
+    assert outcome.searched == "6 pictures in 'own'"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -306,6 +306,10 @@ def _slice(path: Path, shape: tuple[int, int]) -> NDArray[np.int16]:
 
 def _film(path: Path, modality: str, warnings: tuple[str, ...]) -> DicomFilm:
     dataset, pixels = _pixels(path)
+    frames = int(dataset.get("NumberOfFrames", 1) or 1)
+    if frames > 1 and len(pixels) == frames:
+        pixels = pixels[frames // 2]
+        warnings = (*warnings, f"The film has {frames} frames; the one in the middle was taken.")
     if pixels.ndim == 3:
         pixels = pixels[..., :3].mean(axis=-1)
     if pixels.ndim != 2:

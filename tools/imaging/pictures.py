@@ -16,12 +16,15 @@ from core.pseudonym import Pseudonyms
 from core.types import Artifact, Plane
 from tools.imaging.dicom import DicomFilm, is_dicom, read_dicom
 from tools.imaging.nifti import looks_like_ct, read_nifti
+from tools.imaging.reading import is_nifti
 from tools.imaging.render import AXIS, oriented
 from tools.imaging.slices import film_of, volume_of
 from tools.imaging.volume import Volume
 from tools.imaging.windows import apply_window, window_for
 
 _MAX_PIXELS = 100_000_000
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"BM")
+"""How PNG, JPEG, TIFF and BMP begin."""
 _PLACES = (0.35, 0.5, 0.65)
 """Where along each axis the key slices of a volume lie, as shares of its length."""
 _COLOURED = 0.08
@@ -29,7 +32,7 @@ _COLOURED = 0.08
 
 
 class FilmReader:
-    """DICOM, NIfTI, PNG and JPEG files to pictures."""
+    """DICOM, NIfTI, PNG, JPEG, TIFF and BMP files to pictures."""
 
     def __init__(self, pseudonyms: Pseudonyms) -> None:
         self._pseudonyms = pseudonyms
@@ -42,12 +45,16 @@ class FilmReader:
         """
         with path.open("rb") as file:
             head = file.read(8)
-        if head[:8] == b"\x89PNG\r\n\x1a\n" or head[:3] == b"\xff\xd8\xff":
+        if not head:
+            raise FileError("It is empty (0 bytes).")
+        if head.startswith(_PICTURES):
             return (Picture(_grey(path), path.name),)
         if zipfile.is_zipfile(path):
             raise FileError("Archives are not indexed; unpack it and give the folder.")
         if is_dicom(path):
             return self._dicom(path)
+        if not is_nifti(path):
+            raise FileError("It is none of DICOM, NIfTI, PNG, JPEG, TIFF and BMP.")
         volume = read_nifti(path, "The file").volume
         return volume_pictures(volume, path.name, is_ct=looks_like_ct(np.asarray(volume.data)))
 
@@ -131,11 +138,13 @@ def _grey(path: Path) -> NDArray[np.generic]:
         with Image.open(path) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise TooLarge(f"A picture may have {_MAX_PIXELS} pixels; this one has {image.width} x {image.height}.")
+            if getattr(image, "n_frames", 1) > 1:
+                raise FileError(f"It holds {image.n_frames} pictures; give them as files of their own.")
             if image.mode in ("I;16", "I", "F", "L"):
                 return np.asarray(image)
             colours = np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise FileError(f"The picture is truncated or damaged: {str(error)[:100]}.") from error
+        raise FileError(f"The picture is truncated or damaged: {str(error).replace(str(path), path.name)[:100]}.") from error
     if is_coloured(colours):
         raise FileError("It is a colour picture (a photograph or a screenshot); the index holds grey images.")
     return np.asarray(colours.mean(axis=2))

@@ -74,7 +74,7 @@ def _from_files(paths: list[Path], called: str) -> ReadVolume:
         if read.modality != "CT":
             notes.append(f"The series says it is {read.modality}, not CT.")
         return ReadVolume(read.volume, read.codes, tuple(notes))
-    nifti = [path for path in paths if path.stat().st_size and _is_nifti(path)]
+    nifti = [path for path in paths if path.stat().st_size and is_nifti(path)]
     if len(nifti) != 1:
         raise FileError(
             f"{called} holds no DICOM slices and {len(nifti)} NIfTI files among {len(paths)} files; one series or one "
@@ -84,7 +84,8 @@ def _from_files(paths: list[Path], called: str) -> ReadVolume:
     return ReadVolume(image.volume, image.codes)
 
 
-def _is_nifti(path: Path) -> bool:
+def is_nifti(path: Path) -> bool:
+    """By its magic number, or any gzip."""
     with path.open("rb") as file:
         head = file.read(352)
     return head[:2] == b"\x1f\x8b" or head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] == b"n+2\0"

@@ -170,9 +170,9 @@ def add_image_index(commands: Commands) -> None:
         "add": "add a folder of images, with metadata.csv beside them if there is one",
         "remove": "remove pictures by key",
         "stats": "how much is in it, and whether it is whole",
-        "search": "neighbours of an image, or of words",
+        "search": "neighbours of an image, of words, or of both together",
         "embed": "write the vectors of a folder or .npz, one row per picture",
-        "train": "train the small encoder on a folder",
+        "train": "train an encoder on a folder",
     }
     parsers = {action: command(actions, action, text, module="image_index") for action, text in texts.items()}
     for action, parser in parsers.items():
@@ -182,17 +182,23 @@ def add_image_index(commands: Commands) -> None:
         else:
             parser.add_argument("name", metavar="NAME", help="name of the index")
         if action != "train":
-            parser.add_argument("--encoder", metavar="FOLDER|URL", help="another encoder (default: the one that ships)")
+            parser.add_argument("--encoder", metavar="FILE|FOLDER|URL",
+                                help="another encoder (default: that of the index, else the one that ships)")  # fmt: skip
     parsers["create"].add_argument("--force", action="store_true", help="empty it if it exists")
     parsers["add"].add_argument("folder", metavar="DIR")
     parsers["remove"].add_argument("keys", nargs="+", metavar="KEY")
     search = parsers["search"]
     search.add_argument("image", nargs="?", metavar="IMAGE")
-    search.add_argument("--text", metavar="WORDS", help="search by a description instead")
+    search.add_argument("--text", metavar="WORDS", help="search by a description, or by the image and it together")
     search.add_argument("--k", type=int, default=5, help="neighbours at most (default 5)")
     search.add_argument("--box", type=float, nargs=4, metavar="SHARE", help="only this part: left top right bottom, 0 to 1")
     parsers["embed"].add_argument("--out", required=True, metavar="E.npy")
     train = parsers["train"]
     train.add_argument("--out", required=True, metavar="FOLDER", help="weights and log; a stopped run goes on here")
     train.add_argument("--config", metavar="C.json", help="recipe (default: the one of the shipped weights)")
+    train.add_argument(
+        "--objective",
+        choices=("separate", "unified"),
+        help="separate: films, reports as a help; unified: one encoder of film, text and pair (needs reports)",
+    )
     train.add_argument("--device", default="cpu", choices=("cpu", "cuda"))

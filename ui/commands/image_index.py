@@ -30,16 +30,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _index(arguments: argparse.Namespace, settings: Settings) -> ImageIndex:
     from agent.assemble import image_encoder
-    from retrieval.images.index import ImageIndex
+    from retrieval.images.index import ImageIndex, encoder_of
 
     if not _NAME.fullmatch(arguments.name):
         raise InputError(f"An index name is up to 64 letters, digits, dots, dashes and underscores; got {arguments.name!r}.")
-    return ImageIndex(settings.home / "image-indexes" / arguments.name, image_encoder(settings, arguments.encoder))
+    folder = settings.home / "image-indexes" / arguments.name
+    remembered = "" if arguments.action == "create" else encoder_of(folder)
+    return ImageIndex(folder, image_encoder(settings, arguments.encoder or remembered))
 
 
 def _create(arguments: argparse.Namespace, settings: Settings) -> int:
     index = _index(arguments, settings)
-    index.create(force=arguments.force)
+    wanted = arguments.encoder or settings.image_encoder
+    index.create(force=arguments.force, encoder=str(Path(wanted).absolute()) if Path(wanted).exists() and wanted else wanted)
     _tell(arguments, {"index": index.name, "encoder": index.encoder.identity}, f"Made image index {index.name!r}.")
     return 0
 
@@ -95,11 +98,13 @@ def _search(arguments: argparse.Namespace, settings: Settings) -> int:
     from tools.imaging.pictures import FilmReader
 
     search = ImageSearch(_index(arguments, settings))
-    if arguments.text:
-        found = search.search_text(arguments.text, arguments.k)
-    elif arguments.image:
+    if arguments.image:
         picture = _query(FilmReader(Pseudonyms.kept_in(settings.home)).read(Path(arguments.image)))
-        found = search.search(picture, arguments.k, tuple(arguments.box) if arguments.box else None)
+        found = search.search(
+            picture, arguments.k, tuple(arguments.box) if arguments.box else None, text=arguments.text or ""
+        )
+    elif arguments.text:
+        found = search.search_text(arguments.text, arguments.k)
     else:
         raise InputError("Give an IMAGE, or --text WORDS where the encoder reads text.")
     hits = [
@@ -165,7 +170,10 @@ def _embedded(source: Path, encoder: ImageEncoder, settings: Settings) -> tuple[
                 rows.append(encoder.encode(list(images)))
         elif path.suffix not in (".csv", ".json", ".txt", ".md"):
             names.append(path.relative_to(source).as_posix() if source.is_dir() else path.name)
-            rows.append(encode_pictures(encoder, [_query(reader.read(path))]))
+            try:
+                rows.append(encode_pictures(encoder, [_query(reader.read(path))]))
+            except FileError as error:
+                raise FileError(f"{names[-1]}: {error}") from error
     if not rows:
         raise FileError(f"{source.name!r} holds no images.")
     return names, np.concatenate(rows)
@@ -184,13 +192,15 @@ def _train(arguments: argparse.Namespace, settings: Settings) -> int:
             config = TrainConfig.model_validate_json(Path(arguments.config).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{arguments.config!r} is no training recipe: {error}") from error
+    if arguments.objective:
+        config = config.model_copy(update={"objective": arguments.objective})
     data = read_training_set(Path(arguments.folder), lambda path: _query(reader.read(path)).pixels)
     out = Path(arguments.out)
     train(
         data,
         out,
         config,
-        MiniLM() if any(data.reports) else None,
+        MiniLM() if any(data.reports) and config.objective == "separate" else None,
         lambda line: print(line, file=sys.stderr),
         arguments.device,
     )

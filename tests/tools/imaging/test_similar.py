@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import CallError
+from core.errors import CallError, FileError
 from core.ports import Picture
 from core.pseudonym import Pseudonyms
 from core.store import SessionStore
@@ -161,6 +161,50 @@ def test_films_of_dicom_keep_a_pseudonym_and_no_name(tmp_path: Path) -> None:
     assert "4711" not in repr(replace(picture, pixels=np.zeros(1)))
     (plain,) = ShrinkEncoder().encode([grey])
     assert float(ShrinkEncoder().encode([picture.pixels])[0] @ plain) > 0.99, "bright is dense, however it was stored"
+
+
+def test_of_a_film_of_many_frames_the_middle_one_is_taken(tmp_path: Path) -> None:
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
+
+    frames = np.stack([np.full((40, 32), 100), np.outer(np.arange(40), np.arange(32)), np.full((40, 32), 9)]).astype(
+        np.uint16
+    )
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.SOPClassUID, ds.SOPInstanceUID = DigitalXRayImageStorageForPresentation, generate_uid()
+    ds.SeriesInstanceUID, ds.Modality, ds.NumberOfFrames = generate_uid(), "DX", 3
+    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = 40, 32, 1, "MONOCHROME2"
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
+    ds.PixelData = frames.tobytes()
+    ds.save_as(tmp_path / "frames.dcm", enforce_file_format=True)
+    (picture,) = FilmReader(Pseudonyms(b"k" * 32)).read(tmp_path / "frames.dcm")
+    assert picture.pixels.shape == (40, 32)
+    assert picture.pixels[39, 31] == 255
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.dcm", b"", "is empty"),
+        ("film.gif", b"GIF89a" + bytes(60), "none of DICOM, NIfTI, PNG"),
+        ("broken.png", b"\x89PNG\r\n\x1a\nnothing", r"damaged: cannot identify image file 'broken\.png'"),
+    ],
+)
+def test_what_is_no_picture_is_named(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FileError, match=words):
+        FilmReader(Pseudonyms(b"k" * 32)).read(tmp_path / name)
+
+
+def test_several_pictures_in_one_file_are_refused(tmp_path: Path) -> None:
+    pages = [Image.fromarray(np.outer(np.arange(30), np.arange(30)).astype(np.uint8)) for _ in range(2)]
+    pages[0].save(tmp_path / "one.tif")
+    assert FilmReader(Pseudonyms(b"k" * 32)).read(tmp_path / "one.tif")[0].pixels.shape == (30, 30)
+    pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(FileError, match="holds 2 pictures"):
+        FilmReader(Pseudonyms(b"k" * 32)).read(tmp_path / "two.tif")
 
 
 def test_colour_is_told_from_grey() -> None:

@@ -24,7 +24,7 @@ _GRAIN = 0.012
 
 @dataclass(frozen=True)
 class MadeFilm:
-    """Grey values -1 (black) to 1 (white), rows x columns, head up, `PIXEL_MM` a pixel."""
+    """Grey values -1 (black) to 1 (white), rows x columns, head up, `PIXEL_MM` a pixel; `plain` is without any look."""
 
     film: Array
     plain: Array
@@ -70,11 +70,11 @@ def make_film(
     checked_steps(steps)
     azimuth = AZIMUTH[view]
     column = spine_column(body.grid, body.patient, attributes.shown_levels, azimuth)
+    plain = film_window(develop(project(body.plain, PIXEL_MM, azimuth), PIXEL_MM), column)
     if look == "procedural":
         ct = textured(body.plain, body.tissue, seed)
         film = film_window(develop(project(ct, PIXEL_MM, azimuth), PIXEL_MM), column)
-        return MadeFilm(_detected(film, seed), film, view, look, "")
-    plain = film_window(develop(project(body.plain, PIXEL_MM, azimuth), PIXEL_MM), column)
+        return MadeFilm(_detected(film, seed), plain, view, look, "")
     check(0.1)
     model = model or shipped("film")
     made = paint(model, plain, facts_of(attributes, azimuth), steps, seed, lambda share: check(0.1 + 0.8 * share))

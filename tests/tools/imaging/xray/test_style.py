@@ -13,7 +13,7 @@ from tools.imaging.xray.geometry import Detector, parse_view
 from tools.imaging.xray.radiograph import Request, synthesize
 from tools.imaging.xray.style.apply import Stylist, as_reference, shipped_stylist
 from tools.imaging.xray.style.looks import draw_look, film_with
-from tools.imaging.xray.style.network import CODE, KNOTS, StyleNet, apply_curves, pose_of
+from tools.imaging.xray.style.network import CODE, KNOTS, StyleNet, apply_curves, pose_of, toned_by
 from tools.imaging.xray.style.training import ABOUT, WEIGHTS, Recipe, dissimilarity, train
 
 FILM = synthesize(patient(), Request(parse_view("ap"), Detector(128, 128)))
@@ -24,6 +24,19 @@ def test_curves_never_turn_the_order_of_greys_around() -> None:
     increments = torch.rand(1, KNOTS, 1, 1).expand(1, KNOTS, 4, 4)
     ramp = torch.linspace(0, 1, 64).reshape(1, 1, 1, 64).expand(1, 1, 8, 64)
     assert (apply_curves(ramp, increments).diff(dim=3) >= 0).all()
+
+
+def test_a_soft_edge_keeps_its_steepest_place_under_a_bent_curve() -> None:
+    across = torch.arange(256, dtype=torch.float32)
+    edge = (0.3 + 0.4 * torch.sigmoid((across - 128) / 4)).reshape(1, 1, 1, 256).expand(1, 1, 64, 256)
+    bent = (torch.linspace(0, 1, KNOTS) ** 3 + 0.05).reshape(1, KNOTS, 1, 1).expand(1, KNOTS, 4, 4)
+    bent = bent / bent.sum(dim=1, keepdim=True)
+
+    def steepest(film: torch.Tensor) -> int:
+        return int(film[0, 0, 32].diff().argmax())
+
+    assert abs(steepest(toned_by(edge, bent)) - steepest(edge)) <= 1
+    assert abs(steepest(apply_curves(edge, bent)) - steepest(edge)) >= 3, "the curve alone would have moved it"
 
 
 def test_any_style_of_an_untrained_network_stays_on_the_grey_scale() -> None:

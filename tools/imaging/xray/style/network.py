@@ -3,8 +3,9 @@
 After CT2X-GAN: content from the film computed from CT, a style code from a reference film, attention that knows the pose,
 and a term that keeps the result like the computed film. What differs: nothing is painted. For a coarse grid of places the
 network gives a monotone tone curve, interpolated between them (as in deep bilateral learning, Gharbi et al., ACM Trans
-Graph 2017;36:118); then sharpness and grain. A brighter place stays brighter than its neighbourhood, so edges stay where
-they are.
+Graph 2017;36:118); then sharpness and grain. The curve is applied to the surroundings of a pixel, and what stands out from
+them is only stretched by the curve's slope there (base and detail, as in Durand and Dorsey, ACM Trans Graph 2002;21:257):
+within an edge nothing is bent, so its steepest place stays where it is.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ GRID = 12
 _EVEN = 0.4
 """Share of the grey scale that is dealt out evenly: what keeps the slope of a tone curve from going to zero."""
 _COARSE = 48
+_SURROUNDINGS = 24
+"""The surroundings of a pixel reach about this part of the film's side (one standard deviation)."""
+_SECANT = 0.2
+"""Half the span of grey values over which a curve's slope is taken: knots make no steps."""
 _WIDTH = 24
 
 
@@ -101,7 +106,7 @@ class StyleNet(nn.Module):
     def forward(self, content: Tensor, pose: Tensor, code: Tensor, grain: Tensor | None = None) -> Tensor:
         """Restyle; `grain` (n, 1, h, w) is white noise of variance 1, none leaves the film without grain."""
         condition = torch.cat([pose, code], dim=1)
-        toned = apply_curves(content, self._curves(content, condition))
+        toned = toned_by(content, self._curves(content, condition))
         sharp, grain_size, grain_slope, softness = self.texture(condition).unbind(1)
         place = (-1, 1, 1, 1)
         soft = functional.avg_pool2d(toned, 3, 1, 1, count_include_pad=False)
@@ -138,3 +143,26 @@ def apply_curves(content: Tensor, increments: Tensor) -> Tensor:
         share = (content * (fine.shape[1] - 1) - (knot - 1)).clamp(0, 1)
         value = value + share * fine[:, knot : knot + 1]
     return value
+
+
+def toned_by(content: Tensor, increments: Tensor) -> Tensor:
+    """The curves of `apply_curves` on the surroundings of each pixel, and their slope on what stands out from them."""
+    base = surroundings(content)
+    low, high = (base - _SECANT).clamp(0, 1), (base + _SECANT).clamp(0, 1)
+    slope = (apply_curves(high, increments) - apply_curves(low, increments)) / (high - low)
+    return (apply_curves(base, increments) + slope * (content - base)).clamp(0, 1)
+
+
+def surroundings(content: Tensor) -> Tensor:
+    """A Gaussian mean (n, 1, h, w) around each pixel, of pixels where there is anything."""
+    sigma = max(content.shape[2:]) / _SURROUNDINGS
+    reach = min(int(2.5 * sigma), min(content.shape[2:]) - 1)
+    weights = torch.exp(-torch.arange(-reach, reach + 1, dtype=torch.float32).square() / (2 * sigma * sigma))
+    weights = weights / weights.sum()
+
+    def smooth(image: Tensor) -> Tensor:
+        wide = functional.conv2d(functional.pad(image, (reach, reach, 0, 0), "replicate"), weights.view(1, 1, 1, -1))
+        return functional.conv2d(functional.pad(wide, (0, 0, reach, reach), "replicate"), weights.view(1, 1, -1, 1))
+
+    there = (content > 0).to(content.dtype)
+    return (smooth(content) / smooth(there).clamp(min=1e-3)).clamp(0, 1)
