@@ -29,11 +29,6 @@ PLAN = "which women are allocated in the alendronate trial, and how are hip frac
 
 
 @pytest.fixture(scope="module")
-def encoder() -> MiniLM:
-    return MiniLM()
-
-
-@pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory, encoder: MiniLM) -> Index:
     made = Index(tmp_path_factory.mktemp("trials"), encoder)
     texts = {"announced": ANNOUNCED, "reported": REPORTED, "other": OTHER}
