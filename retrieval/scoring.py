@@ -137,7 +137,8 @@ class Scorer:
             return Ranking(none, none.astype(np.float32), none, none.astype(np.float32))
         cosine = found.vectors @ vector
         scores = _document_scores(found, vector, cosine, words[found.documents], mode)
-        findings = np.float32(finding_weight(query.text) if mode == "hybrid" else 0) * self._findings(found.passages)
+        weight = finding_weight(query.text) if mode == "hybrid" else 0.0
+        findings = self._findings(found.passages, weight)
         scores += (np.add.reduceat(findings, found.first) / found.sizes).astype(np.float32)
         order = _top(scores, k)
         return self._with_passages(found, order, scores, cosine, findings, terms, mode)
@@ -183,13 +184,15 @@ class Scorer:
         found = (self._generation.store.execute(ask, (word,)).fetchone() for word in words)
         return [row[0] for row in found if row]
 
-    def _findings(self, passages: Places) -> Floats:
-        """Of each passage the share of the words of a finding that it says, shape (passages,)."""
+    def _findings(self, passages: Places, weight: float) -> Floats:
+        """What the passages get for the words of a finding that they say, shape (passages,)."""
+        if not weight:
+            return np.zeros(len(passages), dtype=np.float32)
         texts = self._generation.texts
         starts, stops = np.asarray(texts.bounds[passages]), np.asarray(texts.bounds[passages + 1])
         owner = np.repeat(np.arange(len(passages)), stops - starts)
         said = np.isin(texts.terms[ranges(starts, stops)], self._findings_terms)
-        return (np.bincount(owner[said], minlength=len(passages)) / len(FORMS)).astype(np.float32)
+        return (weight / len(FORMS) * np.bincount(owner[said], minlength=len(passages))).astype(np.float32)
 
     def _nearest(self, vector: Floats, depth: int, allowed: NDArray[np.bool_] | None) -> Places:
         """Documents of the nearest passages."""
