@@ -45,15 +45,9 @@ class _BackgroundSearch:
         return ready.search(query, k, filters)
 
     def _open(self, settings: Settings, encoder: MiniLM) -> None:
-        from retrieval.named import reranker_named
-        from retrieval.several import open_indexes
-        from retrieval.vectors.mirror import mirror_named
-
         try:
-            reranker = reranker_named(settings.reranker, settings.api_key.get_secret_value())
-            mirror = mirror_named(settings.vector_store)
             encoder.load()
-            self._ready.set_result(open_indexes(settings.home, settings.indexes, encoder, reranker, mirror))
+            self._ready.set_result(self._library.retriever(settings.indexes))
         except BaseException as error:  # told to whoever searches
             self._ready.set_exception(error)
 

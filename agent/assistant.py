@@ -86,6 +86,8 @@ class Assistant:
     def close(self) -> None:
         """Close the databases."""
         self.state.close()
+        if self.library is not None:
+            self.library.close()
 
     @property
     def settings(self) -> Settings:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from core.errors import FileError, IndexDamaged, InputError
-from core.ports import Encoder, NeighbourOutcome, Retriever, SearchFilters, SearchOutcome, narrowed
+from core.ports import Encoder, NeighbourOutcome, Reranker, Retriever, SearchFilters, SearchOutcome, narrowed
 from core.pseudonym import Pseudonyms
 from core.settings import Settings
 from core.types import Frozen, Passage, SearchScope
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from retrieval.generation import Generation
     from retrieval.images.index import ImageIndex
     from retrieval.index import Index
+    from retrieval.vectors.mirror import Mirror
 
 Kind = Literal["literature", "images"]
 Told = Callable[[str], None]
@@ -96,7 +97,16 @@ class Library:
         self._encoder = encoder
         self._images = images
         self._searches: dict[str, Retriever] = {}
+        self._second_look: tuple[Reranker | None, Mirror | None] | None = None
         self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Let go of the vector store, if the settings name one."""
+        with self._lock:
+            mirror = self._second_look[1] if self._second_look else None
+            if mirror is not None:
+                mirror.close()
+            self._searches.clear()
 
     def collections(self) -> tuple[Collection, ...]:
         """All collections, those of literature first."""
@@ -241,7 +251,12 @@ class Library:
         return replace(kept, passages=kept.passages[:k])
 
     def retriever(self, names: Sequence[str]) -> Retriever:
-        """A search over these collections."""
+        """A search over these collections: the one that conversations use too.
+
+        Raises:
+            SettingError: there is no collection of that name.
+            InputError, MissingRequirement: the reranker or the vector store of the settings cannot be had.
+        """
         from retrieval.several import SeveralSearch
 
         return SeveralSearch({name: self._search(name) for name in names})
@@ -260,8 +275,19 @@ class Library:
 
         with self._lock:
             if name not in self._searches:
-                self._searches[name] = open_indexes(self._settings.home, (name,), self._encoder)
+                reranker, mirror = self._configured()
+                self._searches[name] = open_indexes(self._settings.home, (name,), self._encoder, reranker, mirror)
             return self._searches[name]
+
+    def _configured(self) -> tuple[Reranker | None, Mirror | None]:
+        """The settings' reranker and vector store, each made once: a store in a folder is one client's alone."""
+        from retrieval.named import reranker_named
+        from retrieval.vectors.mirror import mirror_named
+
+        if self._second_look is None:
+            key = self._settings.api_key.get_secret_value()
+            self._second_look = (reranker_named(self._settings.reranker, key), mirror_named(self._settings.vector_store))
+        return self._second_look
 
     def _names(self, kind: Kind) -> list[str]:
         found = {path.parent.name for path in (self._settings.home / _FOLDERS[kind]).glob("*/CURRENT")}

@@ -74,8 +74,8 @@ class VectorStore(Protocol):
 class Reranker(Protocol):
     """A second look at the passages of a search.
 
-    Contract: `score` gives float32 of shape (len(passages),), higher for what answers the question better, on one scale
-    for all questions. `identity` names the model and the hash of its weights.
+    Contract: `score` gives float32 of shape (len(passages),), the log-odds that a passage answers the question, on one
+    scale for all questions. `identity` names the model and the hash of its weights.
     """
 
     @property

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from pydantic import ConfigDict, Field, model_validator
 
 from core.types import Frozen
+
+_YEAR = re.compile(r"\b(1[5-9]|20)\d\d\b")
 
 
 class Section(Frozen):
@@ -57,7 +60,7 @@ class Document(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _forgive(cls, given: object) -> object:
-        """Null means not given; a record that is only a title is read as that."""
+        """Null means not given; a record that is only a title is read as that, a date as its year."""
         if not isinstance(given, dict):
             return given
         kept = {
@@ -67,6 +70,8 @@ class Document(Frozen):
         }
         if "text" not in kept and "title" in kept:
             kept["text"] = kept["title"]
+        if isinstance(year := kept.get("year"), str) and (found := _YEAR.search(year)):
+            kept["year"] = int(found.group())
         types = kept.get("types") or ()
         if kept.get("retracted") is True or any(str(kind).lower() == "retracted publication" for kind in types):
             kept["flags"] = tuple(dict.fromkeys([*(kept.get("flags") or ()), "retracted"]))

@@ -1,7 +1,8 @@
 """Putting a reranker's scores and the search's own together.
 
-Both are put on the scale of the reranked passages' own spread, so that any reranker can be used whatever its scale is.
-The search keeps a say: a small reranker alone would lose on questions unlike those it learnt from.
+A reranker's scores are log-odds, and what it is sure of counts more than what it hardly tells apart. One whose scores
+spread wide is held to the same say. The search keeps its own: a small reranker alone would lose on questions unlike those
+it learnt from.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from retrieval.scoring import Ranking
 
 RERANKED = 50
 """Passages that a reranker looks at."""
-_WEIGHT = 0.5
-"""Of the reranker's standardised score; the search's has 1. Chosen on BioASQ's validation part and Medlars: 1 gains a
-little more on the first and loses on the second."""
+_WEIGHT = 0.075
+"""What a reranker's opinion adds where the passages' log-odds spread by `_SPREAD`; the search's scores spread by some .1.
+Chosen on BioASQ's validation part and Medlars."""
+_SPREAD = 3.0
+"""Spread of the log-odds from which on they are taken relative to it."""
 
 
 def reranked(generation: Generation, ranking: Ranking, question: str, reranker: Reranker) -> Ranking:
@@ -29,7 +32,7 @@ def reranked(generation: Generation, ranking: Ranking, question: str, reranker: 
     if len(head.documents) < 2:
         return ranking
     scores = reranker.score(question, passages(generation, head))
-    fused = head.scores + _WEIGHT * float(head.scores.std()) * _standard(scores)
+    fused = head.scores + _opinion(scores)
     order = np.argsort(-fused, kind="stable")
     # The rest keeps its distances, moved to below the last of the head.
     below = min(0.0, float(fused.min() - head.scores.min()))
@@ -53,7 +56,7 @@ def passages(generation: Generation, ranking: Ranking) -> list[str]:
     return texts
 
 
-def _standard(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    spread = float(scores.std())
-    standard: NDArray[np.float32] = (scores - scores.mean()) / np.float32(spread if spread > 0 else 1.0)
-    return standard
+def _opinion(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the log-odds add: around zero, so that the scores keep their level."""
+    shares: NDArray[np.float32] = (scores - scores.mean()) * np.float32(_WEIGHT / max(float(scores.std()), _SPREAD))
+    return shares

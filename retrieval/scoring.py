@@ -4,8 +4,9 @@ The hybrid score is a convex combination of the cosine of the nearest passage an
 (after Bruch, Gai and Ingber, "An analysis of fusion functions for hybrid retrieval", 2023), which keeps how far apart
 two documents are, where reciprocal rank keeps only their order. The question's vector is then moved toward the vectors
 of the best passages (Rocchio feedback, as in Li et al., "Pseudo relevance feedback with deep language models and dense
-retrievers", 2022) and everything is scored once more, with plain reciprocal-rank fusion as a tie-breaker. The constants
-were chosen on development questions; see docs/benchmarks.md.
+retrievers", 2022) and everything is scored once more, with plain reciprocal-rank fusion as a tie-breaker. A question that
+asks for an effect prefers what reports findings (`retrieval.findings`). The constants were chosen on development
+questions; see docs/benchmarks.md.
 
 Only candidates are scored in full: the documents of the nearest passages and those that BM25 puts first. Both lists are
 far longer than what is asked for.
@@ -13,7 +14,7 @@ far longer than what is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from core.ports import SearchFilters, VectorStore
 from retrieval.abbreviations import spelled_out
 from retrieval.arrays import ranges
+from retrieval.findings import FORMS, finding_weight
 from retrieval.generation import NO_YEAR, Generation
 from retrieval.postings import norms
 from retrieval.words import word_forms
@@ -86,6 +88,16 @@ class _Candidates:
     first: Places
     vectors: Floats
 
+    @property
+    def ends(self) -> Places:
+        """Where each document's passages begin, and at the end where the last ones stop."""
+        return np.append(self.first, len(self.passages))
+
+    @property
+    def sizes(self) -> Places:
+        """How many passages each document has."""
+        return np.diff(self.ends)
+
 
 class Scorer:
     """Rankings over one generation; the nearest passages are searched in `vectors` in place of its own store."""
@@ -97,6 +109,7 @@ class Scorer:
         self._first = generation.first
         self._documents = np.asarray(generation.documents)
         self._retracted = self._documents[:, 2] == 1
+        self._findings_terms = self._numbers(FORMS)
         self._mean_length = float(generation.postings.lengths.sum()) / max(len(generation.passages), 1)
 
     def understood(self, query: str) -> Question:
@@ -124,8 +137,11 @@ class Scorer:
             return Ranking(none, none.astype(np.float32), none, none.astype(np.float32))
         cosine = found.vectors @ vector
         scores = _document_scores(found, vector, cosine, words[found.documents], mode)
+        weight = finding_weight(query.text) if mode == "hybrid" else 0.0
+        findings = self._findings(found.passages, weight)
+        scores += (np.add.reduceat(findings, found.first) / found.sizes).astype(np.float32)
         order = _top(scores, k)
-        return self._with_passages(found, order, scores, cosine, terms, mode)
+        return self._with_passages(found, order, scores, cosine, findings, terms, mode)
 
     def spans(self, passages: Places) -> list[tuple[int, int]]:
         """[start, end) of passages in their documents' texts."""
@@ -158,11 +174,25 @@ class Scorer:
     def _terms(self, query: str) -> dict[int, float]:
         """The question's terms that the index knows, with how often each is said."""
         counted: dict[int, float] = {}
-        for word in word_forms(query):
-            found = self._generation.store.execute("SELECT number FROM terms WHERE word = ?", (word,)).fetchone()
-            if found:
-                counted[found[0]] = counted.get(found[0], 0.0) + 1.0
+        for number in self._numbers(word_forms(query)):
+            counted[number] = counted.get(number, 0.0) + 1.0
         return counted
+
+    def _numbers(self, words: Iterable[str]) -> list[int]:
+        """The numbers of those word forms that the index knows."""
+        ask = "SELECT number FROM terms WHERE word = ?"
+        found = (self._generation.store.execute(ask, (word,)).fetchone() for word in words)
+        return [row[0] for row in found if row]
+
+    def _findings(self, passages: Places, weight: float) -> Floats:
+        """What the passages get for the words of a finding that they say, shape (passages,)."""
+        if not weight:
+            return np.zeros(len(passages), dtype=np.float32)
+        texts = self._generation.texts
+        starts, stops = np.asarray(texts.bounds[passages]), np.asarray(texts.bounds[passages + 1])
+        owner = np.repeat(np.arange(len(passages)), stops - starts)
+        said = np.isin(texts.terms[ranges(starts, stops)], self._findings_terms)
+        return (weight / len(FORMS) * np.bincount(owner[said], minlength=len(passages))).astype(np.float32)
 
     def _nearest(self, vector: Floats, depth: int, allowed: NDArray[np.bool_] | None) -> Places:
         """Documents of the nearest passages."""
@@ -193,17 +223,23 @@ class Scorer:
         return _Candidates(documents, passages, first, vectors)
 
     def _with_passages(
-        self, found: _Candidates, order: Places, scores: Floats, cosine: Floats, terms: dict[int, float], mode: Mode
+        self,
+        found: _Candidates,
+        order: Places,
+        scores: Floats,
+        cosine: Floats,
+        findings: Floats,
+        terms: dict[int, float],
+        mode: Mode,
     ) -> Ranking:
         """The ranking with each document's best passage by the same mixture as the document."""
-        ends = np.append(found.first, len(found.passages))
-        sizes = ends[order + 1] - ends[order]
-        places = ranges(ends[order], ends[order + 1])
+        sizes = found.sizes[order]
+        places = ranges(found.ends[order], found.ends[order + 1])
         near = cosine[places]
         if mode != "dense":
             owners = np.repeat(found.documents[order], sizes)
             words = self._passage_words(found.passages[places], owners, terms)
-            near = words if mode == "bm25" else _DENSE_WEIGHT * near + (1 - _DENSE_WEIGHT) * words
+            near = words if mode == "bm25" else _DENSE_WEIGHT * near + (1 - _DENSE_WEIGHT) * words + findings[places]
         highest = np.maximum.reduceat(near, np.cumsum(sizes) - sizes)
         document = np.repeat(np.arange(len(order)), sizes)
         best = np.flatnonzero(near == highest[document])
@@ -264,7 +300,7 @@ def _feedback(found: _Candidates, vector: Floats, scores: Floats, cosine: Floats
     """The question's vector moved toward the nearest passages of the best documents."""
     top = _top(scores, _FEEDBACK_PASSAGES)
     weights = np.exp((scores[top] - scores[top[0]]) * _FEEDBACK_SHARPNESS)
-    ends = np.append(found.first, len(cosine))
+    ends = found.ends
     nearest = [ends[d] + int(np.argmax(cosine[ends[d] : ends[d + 1]])) for d in top]
     return _unit(vector + _FEEDBACK_WEIGHT * _unit(weights @ found.vectors[nearest]))
 

@@ -134,6 +134,8 @@ class HybridSearch:
     ) -> list[list[Ranked]]:
         """For each query the `k` best documents, best first, without the gate: for evaluation and batch use.
 
+        A blank query finds nothing.
+
         Retracted sources are left out, as in `search`, unless the filters include them. A `reranker` (by default the
         search's own, if it has one) looks again at the best of a hybrid ranking.
         """
@@ -146,8 +148,11 @@ class HybridSearch:
             vectors = np.zeros((len(asked), encoder.dimension), np.float32)
             if mode != "bm25":
                 vectors = encoder.encode([question.for_encoder for question in asked])
-            rankings = []
+            rankings: list[list[Ranked]] = []
             for question, vector in zip(asked, vectors, strict=True):
+                if not question.text.strip():
+                    rankings.append([])
+                    continue
                 ranking = scorer.rank(question, vector, mode, max(k, RERANKED), allowed)
                 if reranker and mode == "hybrid":
                     ranking = reranked(generation, ranking, question.text, reranker)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from core.store import SessionStore
+from retrieval.encoders import MiniLM
+from retrieval.starter import open_starter
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost", "0.0.0.0"}  # noqa: S104
 
@@ -52,3 +54,17 @@ def no_loop_left() -> Iterator[None]:
 @pytest.fixture
 def store(tmp_path: Path) -> SessionStore:
     return SessionStore(tmp_path / "session")
+
+
+@pytest.fixture(scope="session")
+def encoder() -> MiniLM:
+    """The encoder, whose weights are read once for all tests."""
+    return MiniLM()
+
+
+@pytest.fixture(scope="session")
+def starter(tmp_path_factory: pytest.TempPathFactory, encoder: MiniLM) -> Path:
+    """The folder of indexes with the starter index in it, built once; copy it to write."""
+    home = tmp_path_factory.mktemp("starter")
+    open_starter(home, encoder)
+    return home / "indexes"

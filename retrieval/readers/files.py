@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import gzip
 import zlib
@@ -28,6 +29,8 @@ def _read_xml(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
             head = file.read(65536)
     except (OSError, EOFError, zlib.error) as error:
         raise FileError(f"{path.name!r} cannot be read: {error}.") from error
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise FileError(f"{path.name!r} is in UTF-16; save it as UTF-8.")
     yield from (read_pubmed if b"<PubmedArticle" in head else read_jats)(path, skipped)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Iterator
@@ -20,13 +21,16 @@ def read_jsonl(path: Path, skipped: list[Skipped] | None = None) -> Iterator[Doc
     A bad line is appended to `skipped` when a list is given.
 
     Raises:
-        FileError: the file cannot be read, or a line is bad and `skipped` is None; the message names the line.
+        FileError: the file cannot be read or holds nothing, or a line is bad and `skipped` is None; the message names it.
     """
+    empty = True
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
+                line = line.removeprefix(codecs.BOM_UTF8)
                 if not line.strip():
                     continue
+                empty = False
                 try:
                     yield Document.model_validate_json(line)
                 except ValidationError as error:
@@ -38,3 +42,5 @@ def read_jsonl(path: Path, skipped: list[Skipped] | None = None) -> Iterator[Doc
                     skipped.append(Skipped(file=path.name, line=number, reason=reason))
     except (OSError, EOFError, zlib.error) as error:
         raise FileError(f"{path.name!r} cannot be read: {error}.") from error
+    if empty:
+        raise FileError(f"{path.name!r} holds no document.")

@@ -23,6 +23,7 @@ _CHUNK = 1 << 17
 _MAX_ARTICLE = 16 << 20
 _START = re.compile(rb"<PubmedArticle[\s>]")
 _END = b"</PubmedArticle>"
+_HEADING = ("DescriptorName", "QualifierName")
 _NOTICES = {
     "RetractionIn": "retracted",
     "ExpressionOfConcernIn": "concern",
@@ -145,10 +146,17 @@ def _abstract(body: Any) -> tuple[str, tuple[Section, ...]]:
 
 
 def _authors(body: Any) -> Iterator[str]:
-    for author in body.findall("AuthorList/Author"):
-        parts = {part.tag: part.text or "" for part in author.iterchildren("LastName", "Initials", "CollectiveName")}
-        name = f"{parts.get('LastName', '')} {parts.get('Initials', '')}".strip() or parts.get("CollectiveName", "").strip()
-        if name:
+    for author in body.iterfind("AuthorList/Author"):
+        last = initials = collective = ""
+        for part in author:
+            tag = part.tag
+            if tag == "LastName":
+                last = part.text or ""
+            elif tag == "Initials":
+                initials = part.text or ""
+            elif tag == "CollectiveName":
+                collective = part.text or ""
+        if name := f"{last} {initials}".strip() or collective.strip():
             yield name
 
 
@@ -161,8 +169,9 @@ def _year(body: Any) -> int | None:
 
 
 def _mesh(citation: Any) -> Iterator[str]:
-    for heading in citation.findall("MeshHeadingList/MeshHeading"):
-        yield "/".join(_texts(heading.iterchildren("DescriptorName", "QualifierName")))
+    for heading in citation.iterfind("MeshHeadingList/MeshHeading"):
+        parts = [_text(part) for part in heading if part.tag in _HEADING]
+        yield parts[0] if len(parts) == 1 else "/".join(part for part in parts if part)
 
 
 def _notices(citation: Any) -> Iterator[Notice]:

@@ -12,23 +12,8 @@ from agent.assemble import build_assistant
 from agent.assistant import Assistant
 from core.settings import load_settings
 from retrieval.encoders import MiniLM
-from retrieval.starter import open_starter
 from tools.imaging.phantom import spine_phantom
 from tools.imaging.volume import save_volume
-
-
-@pytest.fixture(scope="session")
-def encoder() -> MiniLM:
-    """The encoder, whose weights are read once for all tests."""
-    return MiniLM()
-
-
-@pytest.fixture(scope="session")
-def starter(tmp_path_factory: pytest.TempPathFactory, encoder: MiniLM) -> Path:
-    """The starter index, built once."""
-    home = tmp_path_factory.mktemp("starter")
-    open_starter(home, encoder)
-    return home / "indexes"
 
 
 @pytest.fixture

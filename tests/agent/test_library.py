@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from agent.assemble import build_assistant
 from agent.assistant import Assistant
 from agent.events import TurnDone
 from agent.library import Library
 from core.errors import FileError, InputError
+from core.settings import load_settings
 from core.types import Passage, SearchScope, Turn
+from tests.retrieval.local_server import serving
 
 ME = "me"
 RIS = "TY  - JOUR\nTI  - {title}\nAB  - {text}\nPY  - {year}\nJO  - {venue}\nER  - \n"
@@ -136,3 +140,34 @@ def test_a_conversation_is_answered_from_its_own_collections_only(
     assert corpora <= {"starter"}
     branch = assistant.branch(ME, conversation, 1)
     assert assistant.search_scope(ME, branch).designs == ("randomised trial",)
+
+
+def test_the_library_and_the_chat_search_alike_with_the_reranker_and_the_store_of_the_settings(
+    home_with_index: None, papers: Path, tmp_path: Path
+) -> None:
+    scope = SearchScope(corpora=("project-a",))
+    question = "What does the literature say about teriparatide and vertebral fractures?"
+    asked: list[list[str]] = []
+
+    def rerank(body: bytes) -> tuple[int, bytes]:
+        asked.append(json.loads(body)["documents"])
+        rows = [{"index": place, "relevance_score": 0.5} for place in range(len(asked[-1]))]
+        return 200, json.dumps({"results": rows}).encode()
+
+    with serving({"/v1/rerank": rerank}) as url:
+        settings = load_settings(reranker=f"{url}/v1#r", vector_store=f"qdrant:{tmp_path / 'stores'}")
+        with build_assistant(settings) as assistant:
+            library = assistant.library
+            assert library is not None
+            library.create("project-a", "literature")
+            library.add("project-a", "literature", [papers])
+            found = [passage.title for passage in library.search(question, scope).passages]
+            assert len(asked) == 1
+            conversation = assistant.new_conversation(ME)
+            assistant.limit_search(ME, conversation, scope)
+            evidence = ask(assistant, conversation, question).evidence
+            cited = [item.title for item in evidence if isinstance(item, Passage)]
+    assert found == cited
+    assert len(asked) >= 2
+    assert all(len(texts) == 2 for texts in asked)
+    assert [path.name for path in (tmp_path / "stores").iterdir()] == ["consilium-project-a"]

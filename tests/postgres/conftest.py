@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.conftest import encoder, starter  # noqa: F401 - fixtures
-
 
 def _programs() -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from core.errors import EndpointError, InputError
 from core.ports import SearchFilters
@@ -145,8 +146,28 @@ class Backwards:
 
     identity = "backwards"
 
-    def score(self, question: str, passages: list[str]) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    def score(self, question: str, passages: Sequence[str]) -> NDArray[np.float32]:
         return np.arange(len(passages), dtype=np.float32) * 1000
+
+
+class Sure:
+    """Prefers one document, by so many log-odds."""
+
+    identity = "sure"
+
+    def __init__(self, log_odds: float) -> None:
+        self._log_odds = log_odds
+
+    def score(self, question: str, passages: Sequence[str]) -> NDArray[np.float32]:
+        return np.array([self._log_odds if "second" in passage else 0.0 for passage in passages], dtype=np.float32)
+
+
+def test_what_a_reranker_is_sure_of_decides_between_two_and_what_it_hardly_tells_apart_does_not(tmp_path: Path) -> None:
+    index = Index(tmp_path / "papers", WordEncoder())
+    index.add([Document(id="1", text="heart rate beats"), Document(id="2", text="heart rate beats second")])
+    search = HybridSearch(index)
+    found = {sure: search.rank_many(["heart rate beats"], 2, reranker=Sure(sure))[0][0].document for sure in (0.05, 6.0)}
+    assert found == {0.05: "1", 6.0: "2"}
 
 
 def test_a_reranker_changes_the_order_within_reason(tmp_path: Path) -> None:
@@ -154,12 +175,15 @@ def test_a_reranker_changes_the_order_within_reason(tmp_path: Path) -> None:
     index.add([Document(id=f"d{i}", text=f"heart rate {'beats ' * i} word{i}") for i in range(70)])
     search = HybridSearch(index)
     (plain,) = search.rank_many(["heart rate beats"], 70)
-    (again,) = search.rank_many(["heart rate beats"], 70, reranker=Backwards())  # type: ignore[arg-type]
+    (again,) = search.rank_many(["heart rate beats"], 70, reranker=Backwards())
     assert sorted(hit.document for hit in again) == sorted(hit.document for hit in plain)
     assert [hit.document for hit in again[50:]] == [hit.document for hit in plain[50:]]
     assert [hit.document for hit in again[:50]] != [hit.document for hit in plain[:50]]
     scores = [hit.score for hit in again]
     assert scores == sorted(scores, reverse=True)
+    # However wide its scores spread, they move the search's by a few tenths; and the level stays.
+    assert max(abs(hit.score - other.score) for hit in again[:50] for other in plain if other.document == hit.document) < 0.2
+    assert np.mean([hit.score for hit in again[:50]]) == pytest.approx(np.mean([hit.score for hit in plain[:50]]), abs=1e-3)
     assert {hit.document: hit.span for hit in again} == {hit.document: hit.span for hit in plain}
-    reranking = HybridSearch(index, reranker=Backwards())  # type: ignore[arg-type]
+    reranking = HybridSearch(index, reranker=Backwards())
     assert reranking.search("heart rate", 3, SearchFilters()).passages

@@ -153,6 +153,24 @@ def test_plain_files_and_odd_encodings(tmp_path: Path) -> None:
     assert (document.title, document.text) == ("Page", "One.\nTwo < 3")
 
 
+def test_json_lines_of_other_programs_are_read_and_empty_files_are_told(tmp_path: Path) -> None:
+    marked = b'\xef\xbb\xbf{"id": 1, "text": "Bone.", "year": "2004-05-01"}\n{"id": 2, "text": "Hip.", "year": "May 1998"}'
+    documents, skipped = read(written(tmp_path, "a.jsonl", marked))
+    assert ([(d.id, d.year) for d in documents], skipped) == ([("1", 2004), ("2", 1998)], [])
+    documents, skipped = read(written(tmp_path, "b.jsonl", '{"id": 3, "text": "Knee.", "year": "19xx"}'))
+    assert (documents, skipped[0].line) == ([], 1)
+    assert "year" in skipped[0].reason
+    for empty in ("", "\n \n"):
+        documents, skipped = read(written(tmp_path, "c.jsonl", empty))
+        assert (documents, [fault.reason for fault in skipped]) == ([], ["'c.jsonl' holds no document."])
+
+
+def test_xml_in_another_encoding_is_told_apart_from_other_xml(tmp_path: Path) -> None:
+    documents, skipped = read(written(tmp_path, "u.xml", ARTICLE.format(pmid=1, notice="").encode("utf-16")))
+    assert documents == []
+    assert "UTF-16; save it as UTF-8" in skipped[0].reason
+
+
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     written(tmp_path, "a.docx", "x")
     written(tmp_path, "b.pdf", b"%PDF-1.4 nonsense")

@@ -19,7 +19,6 @@ from retrieval.index import Index
 from retrieval.readers import Skipped, read_jsonl
 from retrieval.search import HybridSearch, content_words
 from retrieval.several import open_indexes
-from retrieval.starter import open_starter
 from tests.fakes import WordEncoder
 
 DOCUMENTS = [
@@ -39,8 +38,8 @@ def index(tmp_path: Path) -> Index:
 
 
 @pytest.fixture(scope="module")
-def starter(tmp_path_factory: pytest.TempPathFactory) -> HybridSearch:
-    return open_starter(tmp_path_factory.mktemp("home"), MiniLM())
+def cards(starter: Path, encoder: MiniLM) -> HybridSearch:
+    return HybridSearch(Index(starter / "starter", encoder))
 
 
 def test_a_passage_is_the_documents_text_at_its_span(index: Index) -> None:
@@ -104,6 +103,16 @@ def test_spans_cover_every_sentence_exactly() -> None:
     assert max(p.end - p.start for p in passages) <= 200
 
 
+def test_a_table_without_full_stops_is_cut_between_words() -> None:
+    text = f"Short one. {'cell 1.5 | ' * 400}\n\n{'x' * 1000}. The end."
+    passages = passage_spans(text, 200)
+    assert max(p.end - p.start for p in passages) <= 400
+    assert all(a.end <= b.start for a, b in pairwise(passages))
+    kept = "".join(text[p.start : p.end] for p in passages)
+    assert kept.replace(" ", "") == "".join(text.split())
+    assert all(text[p.end] == " " for p in passages[:10])
+
+
 def test_jsonl_names_the_bad_line(tmp_path: Path) -> None:
     path = tmp_path / "f.jsonl"
     path.write_text(
@@ -129,8 +138,8 @@ def test_content_words_leave_the_question_words_out() -> None:
         "Is a FID comparable between papers?",
     ],
 )
-def test_the_gate_lets_answerable_questions_through(starter: HybridSearch, question: str) -> None:
-    assert starter.search(question, 3).passages
+def test_the_gate_lets_answerable_questions_through(cards: HybridSearch, question: str) -> None:
+    assert cards.search(question, 3).passages
 
 
 @pytest.mark.parametrize(
@@ -144,8 +153,8 @@ def test_the_gate_lets_answerable_questions_through(starter: HybridSearch, quest
         "malaria prophylaxis in Kenya",
     ],
 )
-def test_the_gate_stops_the_rest(starter: HybridSearch, question: str) -> None:
-    outcome = starter.search(question, 3)
+def test_the_gate_stops_the_rest(cards: HybridSearch, question: str) -> None:
+    outcome = cards.search(question, 3)
     assert outcome.passages == ()
     assert outcome.best_rejected
 

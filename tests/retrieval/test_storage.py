@@ -248,7 +248,8 @@ def test_texts_of_one_passage_empty_titles_and_odd_texts_can_be_found(tmp_path: 
     (hits,) = HybridSearch(index).rank_many(["heart"], 10)
     assert len(hits) == len(odd)
     assert hits[0].document == "5"
-    assert HybridSearch(index).rank_many([""], 3, "bm25")[0][0].score == 0
+    assert HybridSearch(index).rank_many(["", " \n"], 3) == [[], []]
+    assert HybridSearch(index).rank_many(["?"], 3, "bm25")[0][0].score == 0
 
 
 @pytest.mark.parametrize("starts", [[0, 5, 5], [3], []])

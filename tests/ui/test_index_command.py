@@ -55,3 +55,5 @@ def test_exit_codes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["index", "add", "papers", str(folder / "missing.jsonl")]) == 2
     (folder / "bad.jsonl").write_text('{"no": 1}\n', encoding="utf-8")
     assert main(["index", "search", "papers", "--queries", str(folder / "bad.jsonl")]) == 2
+    assert main(["index", "search", "papers", "x", "--from", "2030", "--to", "1990"]) == 2
+    assert "No year lies from 2030 to 1990" in capsys.readouterr().err

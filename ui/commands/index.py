@@ -159,6 +159,8 @@ def _search(index: Index, arguments: argparse.Namespace) -> int:
         mesh=tuple(arguments.mesh),
         languages=tuple(arguments.language),
     )
+    if filters.year_from is not None and filters.year_to is not None and filters.year_from > filters.year_to:
+        raise InputError(f"No year lies from {filters.year_from} to {filters.year_to}; --from is to be at most --to.")
     if arguments.queries:
         queries = list(_read_queries(Path(arguments.queries)))
         rankings = search.rank_many([text for _, text in queries], arguments.k, arguments.mode, filters)

@@ -22,7 +22,6 @@ from PIL import Image
 from agent.assemble import build_assistant
 from agent.assistant import Assistant
 from core.settings import Settings, load_settings
-from tests.agent.conftest import encoder, starter  # noqa: F401 - fixtures
 from ui.service.app import build_service
 
 
@@ -75,7 +74,7 @@ def home_in(folder: Path, indexes: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Iterator[Service]:  # noqa: F811
+def service(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Iterator[Service]:
     """With the embedded model, open on loopback; shared by a module's tests, which use conversations of their own."""
     home = home_in(tmp_path_factory.mktemp("service"), starter)
     with serving(load_settings(home=home, requests_per_minute=0, max_request_mb=1)) as running:
