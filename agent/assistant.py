@@ -23,12 +23,13 @@ from agent.branching import branch_files, branch_memory
 from agent.breaker import Breaker
 from agent.consent import Consent
 from agent.conversations import ConversationInfo, Feedback, Hit, Place
+from agent.documents import ATTACHED, handle_of
 from agent.ending import STOPPED, check_ending, emit_text, ended, in_words, telling_storage_faults
 from agent.events import Event, Notice, Queued, TurnDone
 from agent.fair_queue import FairQueue, Ticket
 from agent.graph import build_graph
 from agent.ledger import ResultCache, TurnRun
-from agent.library import Library
+from agent.library import Library, is_collection_name
 from agent.models.endpoint import is_down
 from agent.models.lines import Lines, noted_in
 from agent.models.preflight import Check
@@ -321,9 +322,12 @@ class Assistant:
         """How many slices there are along a plane's normal."""
         return slice_count(self.store(owner, conversation), handle, plane)
 
-    def original(self, passage: Passage) -> Path | None:
-        """The file that a passage was read from, where its index kept it."""
-        if passage.corpus not in self._settings.indexes:
+    def original(self, owner: str, conversation: str, passage: Passage) -> Path | None:
+        """The file that a passage was read from: attached to the conversation, or kept by the collection it is of."""
+        if passage.corpus == ATTACHED:
+            store, handle = self.store(owner, conversation), handle_of(passage.document_id)
+            return store.path(handle) if handle in {artifact.handle for artifact in store.list()} else None
+        if not is_collection_name(passage.corpus):
             return None
         return original_of(self._settings.home / "indexes" / passage.corpus, passage.document_id)
 

@@ -234,6 +234,8 @@ class Handlers:
         figures = figure_addresses(store, turns, key) if store is not None else {}
         job = self._jobs.of(owner, conversation)
         busy = job is not None
+        if busy and turns and turns[-1].answer is None and not turns[-1].error:
+            turns = turns[:-1]  # it is shown as it comes
         self._watching.show(_page_of(request), conversation)
         first = READY if attached or busy else welcome_html(self._endpoint)
         asked = {turn.question for turn in turns}

@@ -26,6 +26,7 @@ _TOOL_WORDS = {
     "predict_outcome": "Estimating the risk",
     "find_similar_patients": "Looking for similar stays",
 }
+NO_ANSWER = "This question has no answer yet: it is being answered elsewhere, or was cut off."
 _OPEN_LIMITS = 2
 _TELLING = 0.08
 _TELLING_S = 2.0
@@ -237,7 +238,7 @@ def turn_html(turn: Turn, pictures: Mapping[str, str], opinion: str = "") -> str
     if turn.answer is not None:
         parts.append(_answer_html(turn.answer, turn, pictures))
     elif not turn.error:
-        parts.append(notice_html("This turn was interrupted before it was answered. Ask again.", "warning"))
+        parts.append(notice_html(NO_ANSWER, "warning"))
     parts.append(turn_tools_html(turn, opinion))
     return f'<article class="turn">{_question_html(turn.question)}<div class="reply">{"".join(parts)}</div></article>'
 
