@@ -28,6 +28,10 @@ _TOOL_WORDS = {
 }
 NO_ANSWER = "This question has no answer yet: it is being answered elsewhere, or was cut off."
 _OPEN_LIMITS = 2
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+"""Embeddings, overrides and isolates of Unicode's bidirectional algorithm, and their ends."""
+_LONG_CELL = 28
+"""Characters from which a cell of a table may break its line."""
 _TELLING = 0.08
 _TELLING_S = 2.0
 """A step this far and this long says how long the rest will take."""
@@ -81,8 +85,12 @@ class Live:
 
 
 def text(value: object) -> str:
-    """Text for the page: markup in it is shown, never obeyed."""
-    return escape(str(value), quote=True)
+    """Text for the page: markup in it is shown, never obeyed.
+
+    Marks that turn the direction of what follows are left out: one in a source would turn our own words round, so that
+    "not supported" could not be read. Each block finds its direction from its letters instead.
+    """
+    return escape(str(value).translate(_TURNING), quote=True)
 
 
 def tool_words(name: str) -> str:
@@ -137,7 +145,7 @@ def table_html(table: Table, turn: Turn) -> str:
 
 def _row_html(cells: Sequence[str], evidence: Sequence[int], turn: Turn) -> str:
     found = [turn.evidence[place].id for place in evidence if 0 <= place < len(turn.evidence)]
-    body = "".join(f"<td>{text(cell)}</td>" for cell in cells)
+    body = "".join(f"<td{' class=long' if len(cell) > _LONG_CELL else ''}>{text(cell)}</td>" for cell in cells)
     if not found:
         return f"<tr>{body}</tr>"
     target = f"{text(turn.id)}:{text(found[0])}"

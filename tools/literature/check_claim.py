@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.ports import AttachedSearch, Retriever, SearchFilters, narrowed
+from core.quotes import in_one_line
 from core.types import Evidence, Finding, Passage, Table, TableRow, Timing, ToolProvenance, ToolResult
 from grounding.claims import Deciding, check_claim, stance_of
 from grounding.entailment import Entailment, shipped
@@ -97,7 +98,7 @@ class CheckClaim:
         verdict = check_claim(params.claim, [passage.text for passage in passages], model)
         evidence: tuple[Evidence, ...] = (*findings, *passages)
         return ToolResult(
-            summary=f"{_counted(stances)} On the whole: {verdict.verdict}, because {verdict.because}.",
+            summary=f"{_counted(stances)} On the whole: {verdict.verdict}, because {in_one_line(verdict.because)}.",
             evidence=evidence,
             tables=(_table(passages, findings),),
             warnings=warnings_of(passages),

@@ -90,14 +90,14 @@ async function showEvidence(turn, id, from, asked = true) {
   const said = sentence ? data.sentences[Number(split(sentence.dataset.sentence)[1])] : data.sentences.find((each) => each.evidence.includes(id));
   shown = { turn, id };
   mark(turn, id, from);
-  strip(head(item, from), said && claim(said), detail(item));
+  strip(head(item, from), said && claim(said), detail(item, said));
   openTab(item.tab);
   fillAll(data);
+  if (asked) view("panel"); // before anything is scrolled to: on a narrow screen it was not drawn until now
   if (item.tab === "sources") await select(`#sources #evidence-${CSS.escape(id)}`, item, turn);
   if (item.tab === "images") await showFinding(item);
   document.dispatchEvent(new CustomEvent("consilium:evidence", { detail: { turn, ...item } }));
   if (item.tab === "record") markRow(id);
-  if (asked) view("panel");
   performance.measure("consilium:evidence", { start: started });
   return undefined;
 }
@@ -172,12 +172,16 @@ function claim(said) {
 }
 
 // What has its own place in a tab is not said twice; the rest stands under the sentence.
-function detail(item) {
+function detail(item, said) {
   if (item.tab === "sources") return null;
   const host = make("div", { className: "detail" });
   host.innerHTML = item.html; // made and escaped by ui/panel.py
+  const statement = $(".card p", host);
+  if (statement && said && bare(said.text).includes(bare(statement.textContent))) statement.remove();
   return host;
 }
+
+const bare = (words) => words.replace(/\[[\d,\s]+\]/g, "").replace(/[\s.]+/g, " ").trim();
 
 function walkBy(by) {
   const all = walk(), next = all[all.indexOf($(".chip.current")) + by];
