@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.assistant import Assistant
+from agent.documents import AttachedDocuments
 from agent.library import Library
 from agent.ready_model import ReadyModel
 from core.errors import SettingError
@@ -39,8 +40,8 @@ class _BackgroundSearch:
     def search(self, query: str, k: int, filters: SearchFilters | None = None) -> SearchOutcome:
         """Search once the indexes are open."""
         ready = self._ready.result()
-        wanted = filters.corpora if filters is not None else ()
-        if wanted and not set(wanted) <= set(self._names):  # a person chose collections that are not searched by default
+        wanted = (filters.corpora if filters is not None else ()) or self._library.by_default()
+        if not set(wanted) <= set(self._names):  # collections that were made since the start, or that a person chose
             return self._library.retriever(wanted).search(query, k, filters)
         return ready.search(query, k, filters)
 
@@ -117,7 +118,8 @@ def _library(settings: Settings, encoder: MiniLM) -> Library:
 
 
 def _registry(settings: Settings, encoder: MiniLM, library: Library) -> Registry:
-    return standard_tools(_BackgroundSearch(settings, encoder, library), _ImageIndexes(settings))
+    searches = _BackgroundSearch(settings, encoder, library)
+    return standard_tools(searches, _ImageIndexes(settings), AttachedDocuments(encoder))
 
 
 def build_assistant(settings: Settings) -> Assistant:

@@ -15,11 +15,12 @@ from pydantic import JsonValue
 
 from agent.branching import branch_files, branch_memory
 from agent.conversations import ConversationInfo, Feedback, Hit, Place
+from agent.documents import ATTACHED, handle_of
 from agent.ending import STOPPED, ended, in_words, telling_storage_faults
 from agent.events import Event, Queued, TurnDone
 from agent.fair_queue import FairQueue, Ticket
 from agent.ledger import TurnRun
-from agent.library import Library
+from agent.library import Library, is_collection_name
 from agent.ready_model import Connect
 from agent.responder import Responder
 from agent.sessions import Session, Sessions
@@ -273,9 +274,12 @@ class Assistant:
         """How many slices there are along a plane's normal."""
         return slice_count(self.store(owner, conversation), handle, plane)
 
-    def original(self, passage: Passage) -> Path | None:
-        """The file that a passage was read from, where its index kept it."""
-        if passage.corpus not in self._settings.indexes:
+    def original(self, owner: str, conversation: str, passage: Passage) -> Path | None:
+        """The file that a passage was read from: attached to the conversation, or kept by the collection it is of."""
+        if passage.corpus == ATTACHED:
+            store, handle = self.store(owner, conversation), handle_of(passage.document_id)
+            return store.path(handle) if handle in {artifact.handle for artifact in store.list()} else None
+        if not is_collection_name(passage.corpus):
             return None
         return original_of(self._settings.home / "indexes" / passage.corpus, passage.document_id)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.quotes import in_one_line
 from core.types import Evidence, Finding, Passage, RecordEvent, ToolResult
 
 _QUOTES = 3
@@ -109,7 +110,7 @@ def _quoted(item: Passage) -> str:
     title = re.sub(r"\s*\([^)]*\)", "", item.title)
     told = (*item.flags, *(("against",) if item.stance == "against" else ()))
     flagged = f", {', '.join(told)}" if told else ""
-    return f"“{item.quoted_text.strip()}” ({title}{flagged}) [{item.id}]."
+    return f"“{in_one_line(item.quoted_text)}” ({title}{flagged}) [{item.id}]."
 
 
 def _told(result: ToolResult) -> str:

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from agent.documents import ATTACHED
 from core.errors import FileError, IndexDamaged, InputError
 from core.ports import Encoder, NeighbourOutcome, Reranker, Retriever, SearchFilters, SearchOutcome, narrowed
 from core.pseudonym import Pseudonyms
@@ -119,9 +120,10 @@ class Library:
         Raises:
             InputError: the name is not allowed, or there is one of it already.
         """
-        if not _NAME.fullmatch(name):
+        if not is_collection_name(name):
             raise InputError(
-                f"The name of a collection is up to 64 letters, digits, dots, dashes and underscores; got {name!r}."
+                "The name of a collection is up to 64 letters, digits, dots, dashes and underscores, and not "
+                f"{ATTACHED!r}; got {name!r}."
             )
         self._index(name).create() if kind == "literature" else self._image_index(name).create()
 
@@ -261,6 +263,25 @@ class Library:
 
         return SeveralSearch({name: self._search(name) for name in names})
 
+    def by_default(self) -> tuple[str, ...]:
+        """The collections of literature that are searched where none is chosen.
+
+        Those of the setting `indexes` where it is given, else all that can be opened.
+        """
+        if "indexes" in self._settings.model_fields_set:
+            return self._settings.indexes
+        names = dict.fromkeys((*self._settings.indexes, *self._names("literature")))
+        return tuple(name for name in names if name in self._settings.indexes or self._opens(name))
+
+    def _opens(self, name: str) -> bool:
+        if name in self._searches:
+            return True
+        try:
+            self._generation(name).store.close()
+        except (IndexDamaged, InputError):
+            return False
+        return True
+
     def neighbours(self, name: str, path: Path, k: int = 12) -> NeighbourOutcome:
         """Pictures of an image collection that look like a file's."""
         from retrieval.images.search import ImageSearch
@@ -317,7 +338,7 @@ class Library:
         return self._index(name).current()
 
     def _literature(self, name: str) -> Collection:
-        always = name in self._settings.indexes
+        always = "indexes" not in self._settings.model_fields_set or name in self._settings.indexes
         try:
             generation = self._generation(name)
         except (IndexDamaged, InputError) as error:
@@ -340,6 +361,11 @@ class Library:
             name=name, kind="images", entries=told.pictures, encoder=told.encoder, updated=told.created,
             megabytes=_megabytes(generation.folder), always=True,
         )  # fmt: skip
+
+
+def is_collection_name(name: str) -> bool:
+    """Whether a collection may have this name; what is attached to a conversation is called so and is none."""
+    return bool(_NAME.fullmatch(name)) and name != ATTACHED
 
 
 def _megabytes(folder: Path) -> float:

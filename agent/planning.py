@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pydantic import JsonValue
 
 from agent import slots
+from agent.document_plans import document_named, in_documents
 from agent.film_plans import about_a_film, beside_healthy, film_of
 from agent.follow_ups import MAX_VOLUMES, WHY_GRADE, follow_up
 from agent.models import replies
@@ -94,6 +95,12 @@ def _kinds(situation: Situation) -> set[ArtifactKind]:
 
 def _settle(clause: str, route: Route, situation: Situation) -> str:
     """Rules that outweigh likeness: the literature is named, a record is asked, an image question has an image."""
+    if (
+        route.tool not in ("deidentify", "check_claim")
+        and not cued("deidentify", clause)
+        and in_documents(clause, route.tool == OUTSIDE, situation)
+    ):
+        return "search_literature"
     if _LITERATURE.search(clause) and cued("search_literature", clause):
         return "search_literature"
     if cued("deidentify", clause) and not _is_general(clause):
@@ -154,6 +161,9 @@ def _plan_outside(clause: str, situation: Situation) -> Plan:
 
 
 def _plan_search(clause: str, situation: Situation) -> Plan:
+    named = document_named(clause, situation)
+    if named is not None:
+        return Plan(calls=(PlannedCall("search_literature", named),))
     return Plan(calls=(PlannedCall("search_literature", {"query": _resolved(clause, situation), **slots.years(clause)}),))
 
 

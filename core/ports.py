@@ -140,6 +140,22 @@ class Retriever(Protocol):
         ...
 
 
+class AttachedSearch(Protocol):
+    """Search over the documents that are attached to a conversation.
+
+    Contract: the `document_id` of their passages is the document's handle, then "#" and the page; those of one conversation
+    are never found from another one.
+    """
+
+    def beside(self, library: Retriever, store: ArtifactStore) -> Retriever:
+        """The library's search with the attached documents searched too."""
+        ...
+
+    def within(self, handle: str, store: ArtifactStore) -> Retriever:
+        """A search in one attached document."""
+        ...
+
+
 @dataclass(frozen=True)
 class Picture:
     """A grey picture and what may be known of it. `patient` and `study` are pseudonyms, never identifiers.

@@ -40,6 +40,14 @@ def find_quote(quote: str, text: str) -> tuple[int, int] | None:
     return None
 
 
+def in_one_line(text: str) -> str:
+    """The text as it is read: lines and blanks run on, and hyphens that a program marked as breaking a line alone are gone.
+
+    `find_quote` finds it again in its source. A sentence that keeps the line breaks of a page would be cut at them.
+    """
+    return " ".join(re.sub(r"\u00ad\s*", "", text).split())
+
+
 def _pattern(wanted: str) -> str:
     """The quote's characters; where the source breaks a line by a hyphen, the quote may have one or not."""
     parts = []

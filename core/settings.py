@@ -89,7 +89,8 @@ class Settings(BaseSettings):
     tls_certificate: str = Field(default="", description="PEM file; with tls_key the page is served over TLS.")
     tls_key: str = Field(default="", description="PEM file of the certificate's key.")
     indexes: tuple[str, ...] = Field(
-        default=("starter",), description="Literature indexes searched in a conversation; yours come from 'index create'."
+        default=("starter",),
+        description="Literature indexes searched in a conversation where none is chosen; not given: all there are.",
     )
     reranker: str = Field(
         default="own",

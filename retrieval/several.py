@@ -35,18 +35,23 @@ class SeveralSearch:
         """At most `k` passages of all indexes (of `filters.corpora` when given), best first, one per document."""
         wanted = filters.corpora if filters else ()
         found = [search.search(query, k, filters) for name, search in self.searches.items() if not wanted or name in wanted]
-        passages = routed([list(outcome.passages) for outcome in found])
-        timings: dict[str, float] = {}
-        for outcome in found:
-            for part, seconds in outcome.timings.items():
-                timings[part] = timings.get(part, 0.0) + seconds
-        return SearchOutcome(
-            passages=tuple(passages[:k]),
-            searched=" and ".join(outcome.searched for outcome in found) or "no index",
-            best_rejected=next((outcome.best_rejected for outcome in found if outcome.best_rejected), ""),
-            index=" ".join(outcome.index for outcome in found),
-            timings=timings,
-        )
+        return merged(found, k)
+
+
+def merged(found: Sequence[SearchOutcome], k: int) -> SearchOutcome:
+    """What several searches found as one: at most `k` passages of those that the question belongs to."""
+    passages = routed([list(outcome.passages) for outcome in found])
+    timings: dict[str, float] = {}
+    for outcome in found:
+        for part, seconds in outcome.timings.items():
+            timings[part] = timings.get(part, 0.0) + seconds
+    return SearchOutcome(
+        passages=tuple(passages[:k]),
+        searched=" and ".join(outcome.searched for outcome in found) or "no index",
+        best_rejected=next((outcome.best_rejected for outcome in found if outcome.best_rejected), ""),
+        index=" ".join(outcome.index for outcome in found),
+        timings=timings,
+    )
 
 
 def routed(found: Sequence[Sequence[Passage]]) -> list[Passage]:

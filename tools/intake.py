@@ -19,6 +19,7 @@ from core.errors import ConsiliumError, FileError, TooLarge
 from core.ports import ArtifactStore
 from core.pseudonym import Pseudonyms
 from core.types import Artifact, NewArtifact
+from tools.documents import add_pdf, looks_like_pdf
 from tools.ehr.fhir import add_fhir, looks_like_fhir
 from tools.imaging.archive import unpack
 from tools.imaging.dicom import DicomFilm, DicomVolume, is_dicom, read_dicom
@@ -30,10 +31,10 @@ from tools.imaging.volume import Volume, save_volume
 
 _HEAD = 64 * 1024
 _MAX_PIXELS = 100_000_000
-_ALLOWED = "DICOM (file, folder or zip), NIfTI, PNG, JPEG or FHIR JSON"
+_ALLOWED = "DICOM (file, folder or zip), NIfTI, PNG, JPEG, PDF or FHIR JSON"
 _SUFFIXES = {
     "nifti": (".nii", ".nii.gz"), "dicom": (".dcm", ".ima", ".dicom", ".img"), "zip": (".zip",), "png": (".png",),
-    "jpeg": (".jpg", ".jpeg"), "fhir": (".json", ".ndjson", ".jsonl", ".txt"),
+    "jpeg": (".jpg", ".jpeg"), "fhir": (".json", ".ndjson", ".jsonl", ".txt"), "pdf": (".pdf",),
 }  # fmt: skip
 
 
@@ -99,7 +100,7 @@ def _safe_kind(path: Path) -> str:
 
 
 def kind_of(path: Path) -> str:
-    """What a file is, by its first bytes: nifti, dicom, zip, png, jpeg or fhir.
+    """What a file is, by its first bytes: nifti, dicom, zip, png, jpeg, pdf or fhir.
 
     Raises:
         FileError: it is empty, or nothing we read.
@@ -117,6 +118,8 @@ def kind_of(path: Path) -> str:
         return "png"
     if head[:3] == b"\xff\xd8\xff":
         return "jpeg"
+    if looks_like_pdf(head):
+        return "pdf"
     if head[:2] == b"\x1f\x8b" or head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] == b"n+2\0":
         return "nifti"
     if is_dicom(path):
@@ -141,6 +144,8 @@ def _read_as(kind: str, path: Path, batch: _Batch, masks: list[tuple[Path, Volum
         return None
     if kind in ("png", "jpeg"):
         return _add_picture(path, batch.store, claims=_claimed(path), kind=kind)
+    if kind == "pdf":
+        return add_pdf(path, batch.store)
     if kind == "fhir":
         return add_fhir(path, batch.store)
     image = read_nifti(path, "The file")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from core.errors import CallError
-from core.ports import ImageSearcher, Retriever
+from core.ports import AttachedSearch, ImageSearcher, Retriever
 from tools.base import Tool
 
 
@@ -44,8 +44,8 @@ class Registry:
         return self._tools[name]
 
 
-def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
-    """Every tool that ships, in the order a person meets them."""
+def standard_tools(retriever: Retriever, images: ImageSearcher, attached: AttachedSearch | None = None) -> Registry:
+    """Every tool that ships, in the order a person meets them. `attached` searches a conversation's own documents."""
     from tools.ehr.find_similar_patients import FindSimilarPatients
     from tools.ehr.predict_outcome import PredictOutcome
     from tools.ehr.read_record import ReadRecord
@@ -68,8 +68,8 @@ def standard_tools(retriever: Retriever, images: ImageSearcher) -> Registry:
             SynthesizeVolume(),
             SynthesizeFilm(),
             ShowImage(),
-            SearchLiterature(retriever),
-            CheckClaim(retriever),
+            SearchLiterature(retriever, attached),
+            CheckClaim(retriever, attached=attached),
             ReadRecord(),
             PredictOutcome(),
             FindSimilarPatients(),

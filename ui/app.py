@@ -160,7 +160,7 @@ def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> No
         server_name=settings.host,
         server_port=settings.port,
         auth=Login(user, password, audit=_noted(settings)) if user else None,
-        app_kwargs={"middleware": [Middleware(Guard), Middleware(Early, script=languages.script())]},
+        app_kwargs={"middleware": [Middleware(Guard), Middleware(Early, script=languages.script(), shell=_shell())]},
         max_file_size=f"{settings.max_file_mb}mb",
         css_paths=[_HERE / "style.css", _HERE / "desk.css"],
         head=_head(),
@@ -173,6 +173,11 @@ def mount_page(app: FastAPI, assistant: PageAssistant, settings: Settings) -> No
         pwa=False,
         mcp_server=False,
     )
+
+
+def _shell() -> str:
+    """What is seen before Gradio has drawn: the name, the safety note, and that it is opening."""
+    return (_HERE / "shell.html").read_text(encoding="utf-8")
 
 
 def _head() -> str:

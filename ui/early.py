@@ -1,21 +1,25 @@
-"""Puts a script at the very beginning of the pages: Gradio runs what it is given as `head` only after it has drawn.
+"""Puts a script and what is seen first at the very beginning of the pages.
 
-The language must be known before that, or the page would flash in English and from left to right.
+Gradio runs what it is given as `head` only after it has drawn, and draws only after some eighty scripts have come. The
+language must be known before that, or the page would flash in English and from left to right; and a person should see at
+once what is opening.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 _HEAD = b"<head>"
+_APP = b"<gradio-app"
 
 
 class Early:
-    """ASGI middleware around the pages. Holds the script alone."""
+    """ASGI middleware around the pages. `shell` is HTML that stands before the page and hides itself once that is there."""
 
-    def __init__(self, app: Any, script: str) -> None:
+    def __init__(self, app: Any, script: str, shell: str = "") -> None:
         self._app = app
-        self._script = f"<script>{script}</script>".encode()
+        self._parts = ((_HEAD, _HEAD + f"<script>{script}</script>".encode()), (_APP, shell.encode() + _APP))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Add the script to HTML; anything else goes through as it is."""
@@ -31,7 +35,7 @@ class Early:
             elif message["type"] == "http.response.body" and begun:
                 body.extend(message.get("body", b""))
                 if not message.get("more_body", False):
-                    await _send_with(self._script, begun.pop(), bytes(body), send)
+                    await _send_with(self._parts, begun.pop(), bytes(body), send)
             else:
                 await send(message)
 
@@ -43,8 +47,9 @@ def _is_html(headers: Any) -> bool:
     return told.get(b"content-type", b"").startswith(b"text/html") and b"content-encoding" not in told
 
 
-async def _send_with(script: bytes, start: Any, body: bytes, send: Any) -> None:
-    whole = body.replace(_HEAD, _HEAD + script, 1)
+async def _send_with(parts: Iterable[tuple[bytes, bytes]], start: Any, body: bytes, send: Any) -> None:
+    for old, new in parts:
+        body = body.replace(old, new, 1)
     headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
-    await send({**start, "headers": [*headers, (b"content-length", str(len(whole)).encode())]})
-    await send({"type": "http.response.body", "body": whole})
+    await send({**start, "headers": [*headers, (b"content-length", str(len(body)).encode())]})
+    await send({"type": "http.response.body", "body": body})

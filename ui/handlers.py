@@ -100,7 +100,10 @@ class Handlers:
 
     def expect_files(self, token: object, current: str, request: gr.Request) -> Changes:
         """Files come: open their conversation first, so that a question asked meanwhile is asked in it."""
-        conversation = current or self._assistant.new_conversation(owner_of(token, request.username))
+        try:
+            conversation = current or self._assistant.new_conversation(owner_of(token, request.username))
+        except ValueError:  # dropped before the page had its session, which is there when they are read
+            return self._say("Reading the files.")
         return {self._parts.current: conversation, **self._say("Reading the files.")}
 
     def sample(self, token: object, current: str, request: gr.Request) -> Changes:
@@ -118,12 +121,12 @@ class Handlers:
         if not files:
             return self._unchanged()
         paths = [Path(files)] if isinstance(files, str) else [Path(name) for name in files]
-        owner = owner_of(token, request.username)
         try:
+            owner = owner_of(token, request.username)
             conversation = current or self._assistant.new_conversation(owner)
             done = self._assistant.attach(owner, conversation, paths)
-        except ConsiliumError as error:
-            return {self._parts.files: None, self._parts.problems: render.problems_html((str(error),))}
+        except (ConsiliumError, ValueError) as error:
+            return {self._parts.files: None, self._parts.problems: render.problems_html((str(error),)), self._parts.note: ""}
         finally:
             _remove_uploads(paths)
         changes = self._conversation(owner, conversation, request)
@@ -234,6 +237,8 @@ class Handlers:
         figures = figure_addresses(store, turns, key) if store is not None else {}
         job = self._jobs.of(owner, conversation)
         busy = job is not None
+        if busy and turns and turns[-1].answer is None and not turns[-1].error:
+            turns = turns[:-1]  # it is shown as it comes
         self._watching.show(_page_of(request), conversation)
         first = READY if attached or busy else welcome_html(self._endpoint)
         asked = {turn.question for turn in turns}

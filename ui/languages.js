@@ -8,6 +8,7 @@
   const CONTENT = ".question, .sentence, .draft, .cite, .words-of-source, blockquote, pre, code, script, style, textarea, [data-content], .conversations button span:first-child";
   const CHROME = ".verdict > :not(.why), .verdict, [data-chrome]";
   const ATTRIBUTES = ["placeholder", "title", "aria-label", "alt"];
+  const MENDED = { "common.upload": "Click to upload or drop files" }; // a name of Gradio's that its own catalogue lacks
   const said = new WeakMap(); // node -> {english, shown}, per attribute under its name
 
   // Gradio's own words come in the browser's language; they too go through the catalogue, from English.
@@ -74,7 +75,7 @@
     for (const name of ATTRIBUTES) {
       const value = element.getAttribute(name);
       if (value === null || (isContent(element) && name !== "placeholder" && name !== "aria-label")) continue;
-      const english = before[name] && before[name].shown === value ? before[name].english : value;
+      const english = before[name] && before[name].shown === value ? before[name].english : MENDED[value] ?? value;
       const shown = translated(english);
       before[name] = { english, shown };
       if (value !== shown) element.setAttribute(name, shown);

@@ -84,7 +84,7 @@ def _left(parts: dict[str, object]) -> None:
         gr.HTML("<h2>Files</h2>", js_on_load=None)
         parts["sample"] = gr.Button("Load the sample case", size="sm", interactive=False, elem_id="sample")
         parts["files"] = gr.File(
-            label="Drop scans, images, records or a zip", file_count="multiple", height=130, elem_id="drop"
+            label="Drop scans, images, records, PDFs or a zip", file_count="multiple", height=130, elem_id="drop"
         )
         parts["folder"] = gr.UploadButton("Attach a folder", file_count="directory", size="sm", interactive=False)
         parts["problems"] = _html()

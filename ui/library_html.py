@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from agent.library import Added, Collection, Entry, Listing, Opened
 from core.ports import NeighbourOutcome, SearchOutcome
-from ui.panel import passage_card
+from ui.panel import flowing, passage_card
 from ui.render import text
 
 PAGE = 25
@@ -131,13 +131,13 @@ def _way_in(corpus: str, document: str) -> str:
 def document_html(opened: Opened) -> str:
     """The whole text, each passage apart as it is searched, under its source card's head."""
     passages = "".join(
-        f'<li><span class="number">{place}</span><p data-content>{text(opened.text[start:end])}</p></li>'
+        f'<li><span class="number">{place}</span><p data-content>{text(flowing(opened.text[start:end]))}</p></li>'
         for place, (start, end) in enumerate(opened.passages, start=1)
     )
     head = passage_card(opened.about.model_copy(update={"text": "", "span": (0, 0), "id": ""}))
     return (
         f'<div class="tools"><button type="button" {_tell(kind="back")}>Back to the list</button></div>{head}'
-        f'<h3><span>Passages</span> <span class="figure">{len(opened.passages)}</span></h3>'
+        f'<h3><span>Passages</span> <span class="figure">({len(opened.passages)})</span></h3>'
         f'<ol class="passages">{passages}</ol>'
     )
 

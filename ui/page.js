@@ -61,6 +61,26 @@
     });
   });
 
+  // Files that come before the page has its session would be nobody's: they are held until it has, and then given again.
+  function held(event) {
+    const place = event.target.closest?.("#drop");
+    const send = document.querySelector("#send");
+    if (!place || !send?.disabled) return;
+    event.stopImmediatePropagation();
+    event.preventDefault();
+    const files = new DataTransfer();
+    for (const file of event.dataTransfer?.files ?? []) files.items.add(file);
+    const again = () => (event.type === "drop" ? new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: files })
+      : new Event("change", { bubbles: true }));
+    const wait = setInterval(() => {
+      if (document.querySelector("#send")?.disabled) return;
+      clearInterval(wait);
+      event.target.dispatchEvent(again());
+    }, 50);
+  }
+  document.addEventListener("change", held, true);
+  document.addEventListener("drop", held, true);
+
   // Keep the newest turn in view, its question at the top once it is answered.
   function follow() {
     const chat = document.querySelector("#chat");

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 
 from core.types import CallRecord, Finding, Passage, RecordEvent, Turn
 from ui import citing
@@ -15,6 +16,10 @@ _LINKS = (
     ("doi", "DOI", "https://doi.org/{}"),
 )
 _BAD_FLAGS = frozenset({"retracted", "concern"})
+_NEARLY = 0.7
+GRADE = "genant_grade"
+LOSS_UNIT = "% of the height lost"
+"""A grade has no unit; its interval is that of the height loss of the worst third."""
 NO_SOURCES = '<p class="quiet">No passages. Answers from the literature show their sources here.</p>'
 NO_RECORD = '<p class="quiet">No record entries. Answers from a record show the entries they stand on here.</p>'
 NO_STEPS = '<p class="quiet">No tool calls yet.</p>'
@@ -22,13 +27,25 @@ NO_STEPS = '<p class="quiet">No tool calls yet.</p>'
 
 def marked_passage(passage: Passage) -> str:
     """The passage's text, with the quoted span marked; a span outside the text marks nothing."""
-    whole = passage.text
+    whole = flowing(passage.text)
     if passage.quote is None:
         return text(whole)
     start, end = (place - passage.span[0] for place in passage.quote)
     if not 0 <= start < end <= len(whole):
         return text(whole)
     return f"{text(whole[:start])}<mark>{text(whole[start:end])}</mark>{text(whole[end:])}"
+
+
+def flowing(words: str) -> str:
+    """The text with lines run on that only the width of a page has broken; as long as it was, so that places hold.
+
+    A line breaks off by its width when it is nearly as long as the longest one; a heading and the last line of a
+    paragraph are shorter and stay for themselves.
+    """
+    lines = words.split("\n")
+    wide = _NEARLY * max(len(line) for line in lines)
+    joins = [" " if len(line) >= wide and following.strip() else "\n" for line, following in pairwise(lines)]
+    return "".join(line + join for line, join in zip(lines, [*joins, ""], strict=True))
 
 
 def passage_card(passage: Passage, selected: bool = False) -> str:
@@ -113,7 +130,8 @@ def finding_html(finding: Finding | None) -> str:
     between = ""
     if finding.interval is not None:
         low, high = finding.interval
-        between = f'<div class="quiet">Interval: {low:g} to {high:g} {text(finding.unit)}</div>'
+        unit = LOSS_UNIT if finding.name == GRADE else finding.unit
+        between = f'<div class="quiet">Interval: {low:g} to {high:g} {text(unit)}</div>'
     return (
         f'<div class="card selected"><header><span class="number">{text(finding.id)}</span></header>'
         f"<p>{text(finding.statement)}</p>{between}{method}</div>"

@@ -26,7 +26,12 @@ _TOOL_WORDS = {
     "predict_outcome": "Estimating the risk",
     "find_similar_patients": "Looking for similar stays",
 }
+NO_ANSWER = "This question has no answer yet: it is being answered elsewhere, or was cut off."
 _OPEN_LIMITS = 2
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+"""Embeddings, overrides and isolates of Unicode's bidirectional algorithm, and their ends."""
+_LONG_CELL = 28
+"""Characters from which a cell of a table may break its line."""
 _TELLING = 0.08
 _TELLING_S = 2.0
 """A step this far and this long says how long the rest will take."""
@@ -80,8 +85,12 @@ class Live:
 
 
 def text(value: object) -> str:
-    """Text for the page: markup in it is shown, never obeyed."""
-    return escape(str(value), quote=True)
+    """Text for the page: markup in it is shown, never obeyed.
+
+    Marks that turn the direction of what follows are left out: one in a source would turn our own words round, so that
+    "not supported" could not be read. Each block finds its direction from its letters instead.
+    """
+    return escape(str(value).translate(_TURNING), quote=True)
 
 
 def tool_words(name: str) -> str:
@@ -136,7 +145,7 @@ def table_html(table: Table, turn: Turn) -> str:
 
 def _row_html(cells: Sequence[str], evidence: Sequence[int], turn: Turn) -> str:
     found = [turn.evidence[place].id for place in evidence if 0 <= place < len(turn.evidence)]
-    body = "".join(f"<td>{text(cell)}</td>" for cell in cells)
+    body = "".join(f"<td{' class=long' if len(cell) > _LONG_CELL else ''}>{text(cell)}</td>" for cell in cells)
     if not found:
         return f"<tr>{body}</tr>"
     target = f"{text(turn.id)}:{text(found[0])}"
@@ -237,7 +246,7 @@ def turn_html(turn: Turn, pictures: Mapping[str, str], opinion: str = "") -> str
     if turn.answer is not None:
         parts.append(_answer_html(turn.answer, turn, pictures))
     elif not turn.error:
-        parts.append(notice_html("This turn was interrupted before it was answered. Ask again.", "warning"))
+        parts.append(notice_html(NO_ANSWER, "warning"))
     parts.append(turn_tools_html(turn, opinion))
     return f'<article class="turn">{_question_html(turn.question)}<div class="reply">{"".join(parts)}</div></article>'
 

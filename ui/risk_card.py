@@ -46,7 +46,9 @@ def risk_view(turn: Turn | None) -> RiskView | None:
     if turn is None or not calls:
         return None
     findings = [item for item in turn.evidence if isinstance(item, Finding)]
-    estimate = next((item for item in findings if item.unit == "%" and item.interval is not None), None)
+    base = next((place for place, item in enumerate(findings) if item.name == _BASE_RATE), len(findings))
+    # The tool states the estimate and then its base rate; other tools of the turn state shares with intervals too.
+    estimate = next((item for item in reversed(findings[:base]) if item.unit == "%" and item.interval is not None), None)
     tables = turn.answer.tables if turn.answer is not None else ()
     moved = [table for table in tables if table.columns[:2] == _DRIVERS]
     return RiskView(
@@ -109,7 +111,7 @@ def _figure(view: RiskView) -> str:
     place = [f"{100 * min(number, top) / top:.2f}" for number in (value, low, high, base or 0)]
     width = f"{max(float(place[2]) - float(place[1]), 0.6):.2f}"
     line = f'<i class="base" style="inset-inline-start:{place[3]}%"></i>' if base is not None else ""
-    ticks = "".join(f'<span style="inset-inline-start:{25 * step}%">{top * step / 4:g}</span>' for step in range(5))
+    ticks = "".join(f'<span style="inset-inline-start:{25 * step}%">{top * step / 4:g} %</span>' for step in range(5))
     beside = f'<span><i class="key base"></i><span>Base rate</span> <b>{base:g} %</b></span>' if base is not None else ""
     return (
         f'<div class="estimate"><strong class="figure">{value:g} %</strong>'
@@ -134,7 +136,7 @@ def _driver_list(drivers: Sequence[DriverRow], turn: Turn) -> str:
     most = max(abs(driver.log_odds) for driver in drivers) or 1.0
     rows = "".join(_driver_html(driver, most, turn) for driver in drivers)
     return (
-        "<h4>What moved the estimate</h4>"
+        "<h4>What moved the estimate, in log odds</h4>"
         '<p class="quiet">The sensitivity of the model, not causes. Press a row to see its entries on the timeline.</p>'
         f'<ul class="drivers">{rows}</ul>'
     )

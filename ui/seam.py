@@ -149,7 +149,7 @@ class PageAssistant(Protocol):
         ...
 
     def turns(self, owner: str, conversation: str) -> tuple[Turn, ...]:
-        """The turns so far, oldest first."""
+        """The turns so far, oldest first; one that is being answered is there too, with neither answer nor error."""
         ...
 
     def store(self, owner: str, conversation: str) -> ArtifactStore:
@@ -172,7 +172,7 @@ class PageAssistant(Protocol):
         """Whether the model can be reached."""
         ...
 
-    def original(self, passage: Passage) -> Path | None:
+    def original(self, owner: str, conversation: str, passage: Passage) -> Path | None:
         """The file that a passage was read from; None where there is none to show."""
         ...
 

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const NS = "http://www.w3.org/2000/svg";
-  const GUTTER = 132, BAR = 18, GAP = 4, ROW = 46, AXIS = 22, DAY = 86400000;
+  const GUTTER = 150, BAR = 18, GAP = 4, ROW = 46, AXIS = 22, DAY = 86400000;
   const LANES = [["problems", "Problems"], ["medicines", "Medicines"], ["events", "Events"], ["series", "Values"]];
   const charts = new Set();
   let lit = new Set();

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from html import escape
 from pathlib import Path
 from typing import TypedDict
 
@@ -20,6 +19,7 @@ from core.ports import ArtifactStore
 from tools.ehr.record import Entry, Record
 from tools.ehr.statements import statement
 from tools.ehr.timeline import facts_of
+from ui.render import text
 
 _LARGEST_MB = 24
 _MOST_ENTRIES = 4000
@@ -173,9 +173,9 @@ def timeline_html(store: ArtifactStore | None) -> str:
 
 
 def _notice(words: str) -> str:
-    return f'<p class="notice warning">{escape(words)}</p>'
+    return f'<p class="notice warning">{text(words)}</p>'
 
 
 def _frame(name: str, data: str) -> str:
-    told = f'data-record="{escape(name)}" data-drawing="{escape(data)}"'
+    told = f'data-record="{text(name)}" data-drawing="{text(data)}"'
     return f'<section class="timeline" aria-label="Timeline" {told}></section>'

@@ -14,6 +14,8 @@ from retrieval.readers.skipped import Skipped
 _MAX_PAGES = 2000
 _SCANNED_BELOW = 20
 """Characters of text per page under which a file is called scanned."""
+_HEADING = 0.6
+"""Share of the longest line of a page below which a line may be a heading."""
 
 
 def read_pdf(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
@@ -47,11 +49,26 @@ def read_pdf(path: Path, skipped: list[Skipped]) -> Iterator[Document]:
     yield Document(id=path.name, title=title or path.stem, text=text, sections=tuple(sections), original=path)
 
 
+def _headings_apart(page: str) -> str:
+    """A blank line after a line that is a heading by its looks, so that it is not read as the beginning of a sentence.
+
+    Such a line is much shorter than the page's lines are, ends without a stop, and the next one begins with a capital.
+    """
+    lines = page.split("\n")
+    wide = _HEADING * max(len(line) for line in lines)
+    out = []
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        words = line.strip()
+        heading = words[:1].isalnum() and words[-1:].isalnum() and len(line) < wide and following[:1].isupper()
+        out.append(f"{line}\n" if heading else line)
+    return "\n".join(out)
+
+
 def _page_text(pdf: pypdfium2.PdfDocument, number: int) -> str:
     page = pdf[number]
     try:
         # U+FFFE is pdfium's mark of a hyphen that only breaks a line.
         text: str = page.get_textpage().get_text_bounded()
-        return text.replace("\ufffe", "\u00ad").replace("\r\n", "\n").strip()
+        return _headings_apart(text.replace("\ufffe", "\u00ad").replace("\r\n", "\n").strip())
     finally:
         page.close()

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from agent.compose import compose
 from core.types import Evidence, Finding, Passage, RecordEvent, ToolProvenance, ToolResult
+from grounding import check_answer
 
 
 def _grade(number: int, where: str, grade: int) -> Finding:
@@ -49,6 +50,13 @@ def test_passages_are_quoted_with_their_title_and_flags() -> None:
     text = compose([_result(_passage(1), _passage(9))]).text
     assert "“Grade 2 is 25 to 40 percent.” (Genant) [1]." in text
     assert "(Genant, retracted) [9]" in text
+
+
+def test_a_quote_over_the_lines_of_a_page_stays_one_sentence_and_passes_its_check() -> None:
+    page = _passage(1).model_copy(update={"text": "Grade 2 is 25\nto 40\npercent.", "quote": None, "span": (0, 28)})
+    draft = compose([_result(page)])
+    checked = check_answer(draft.text, [page])
+    assert [(sentence.verdict, sentence.evidence) for sentence in checked] == [("supported", ("1",))]
 
 
 def test_events_are_stated() -> None:

@@ -136,6 +136,7 @@ def test_a_conversation_is_answered_from_its_own_collections_only(
     turn = ask(assistant, conversation, question)
     assert {item.title for item in turn.evidence if isinstance(item, Passage)} == {"Teriparatide trial"}
     other = assistant.new_conversation(ME)
+    assistant.limit_search(ME, other, SearchScope(corpora=("starter",)))
     corpora = {item.corpus for item in ask(assistant, other, question).evidence if isinstance(item, Passage)}
     assert corpora <= {"starter"}
     branch = assistant.branch(ME, conversation, 1)

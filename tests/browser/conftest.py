@@ -39,6 +39,7 @@ class Visit:
     def open(self) -> None:
         self.page.goto(self.address)
         self.page.wait_for_selector(".notes dt", timeout=60_000)
+        self.page.wait_for_selector("#send:not([disabled])", state="attached")  # as a person would see it: ready
 
     def view(self, name: str) -> None:
         """On a phone: files (side), chat (middle) or evidence (panel)."""
@@ -51,11 +52,12 @@ class Visit:
         self.page.wait_for_selector(".attached code", timeout=90_000)
         self.view("middle")
 
-    def ask(self, question: str) -> None:
+    def ask(self, question: str, seconds: float = 90) -> None:
+        """Ask and wait for the turn to end. A long tool on a machine shared with other work takes minutes."""
         before = self.page.locator("#history .turn").count()
         self.begin(question)
         self.page.wait_for_function(
-            "n => document.querySelectorAll('#history .turn').length > n", arg=before, timeout=90_000
+            "n => document.querySelectorAll('#history .turn').length > n", arg=before, timeout=1000 * seconds
         )
 
     def begin(self, question: str) -> None:

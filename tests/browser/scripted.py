@@ -62,16 +62,18 @@ class ScriptedAssistant(FakeAssistant):
             talk.turns.extend(_answered(f"turn{place}", f"{question} {place}") for place in range(1, 101))
             yield TurnDone(turn=talk.turns[-1])
             return
+        place = len(talk.turns)
+        talk.turns.append(Turn(id=name, question=question, started=NOW))
         yield StepStarted(call_id="c1", tool="grade_fractures", arguments={})
         for part in range(1, 13 if "slow" in question else 3):
             if stop.wait(0.4 if "slow" in question else 0.05):
-                talk.turns.append(finished(name, question, "cancelled"))
-                yield TurnDone(turn=talk.turns[-1])
+                talk.turns[place] = finished(name, question, "cancelled")
+                yield TurnDone(turn=talk.turns[place])
                 return
             yield StepProgress(call_id="c1", tool="grade_fractures", fraction=part / 13, message=f"grading L{part}")
         yield StepFinished(call=finished(name, question).calls[0])
-        talk.turns.append(_answered(name, question))
-        yield TurnDone(turn=talk.turns[-1])
+        talk.turns[place] = _answered(name, question)
+        yield TurnDone(turn=talk.turns[place])
 
     def slice_count(self, owner: str, conversation: str, handle: str, plane: str) -> int:
         return slice_count(self.store(owner, conversation), handle, plane)

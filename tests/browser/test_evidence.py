@@ -109,6 +109,10 @@ def test_a_step_opens_its_call_and_hostile_text_stays_text(asked: Visit) -> None
     chip(page, 4).click()
     expect(page.locator("#sources .card.selected h3")).to_contain_text("<script>window.hacked=1</script>")
     assert page.evaluate("window.hacked") is None
+    turning = "[\u202a-\u202e\u2066-\u2069]"
+    assert page.evaluate("mark => !new RegExp(mark).test(document.body.innerText)", turning), (
+        "a source turns our words round"
+    )
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "a long word makes the page wider"
     assert page.evaluate("document.querySelector('#panel').scrollWidth <= document.querySelector('#panel').clientWidth + 1")
 

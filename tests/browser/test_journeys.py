@@ -6,42 +6,28 @@ Run by `make ui-test`. Figures are printed (pytest -s); where they are held to, 
 
 from __future__ import annotations
 
-import os
 import re
 import statistics
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit, serving
-from tests.browser.real import QUESTION
+from tests.browser.measure import frames_per_s, page_ms, renderer_mb, slice_ms
+from tests.browser.paper import QUESTION, QUOTE, write_paper
+from tests.browser.pictures import picture
 from tests.browser.test_evidence import chip, click_start, serious
 
 pytestmark = [pytest.mark.ui, pytest.mark.timeout(900)]
 Enter = Callable[..., Visit]
-_KEPT = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with serving("tests.browser.real", str(tmp_path_factory.mktemp("real"))) as found:
         yield found
-
-
-def picture(page: Page, name: str, tmp_path: Path) -> None:
-    """Keep a screenshot, or hold it against the one that is kept: the same layout and tones, not the same pixels."""
-    wanted = os.environ.get("SCREENSHOTS")
-    path = (Path(wanted).resolve() if wanted else tmp_path) / f"{name}.png"
-    page.screenshot(path=path)
-    if wanted or not (_KEPT / path.name).exists():
-        return
-    small = [np.asarray(Image.open(file).convert("L").resize((64, 40)), float) for file in (path, _KEPT / path.name)]
-    assert np.abs(small[0] - small[1]).mean() < 30, f"{name} looks quite different from docs/screenshots/{name}.png"
 
 
 def test_the_sample_question_every_sentence_in_two_clicks_and_the_speed(visit: Enter, real: str, tmp_path: Path) -> None:
@@ -81,80 +67,65 @@ def walk(page: Page) -> list[str]:
 
 
 def speed(page: Page) -> dict[str, float]:
-    """Milliseconds from a click to what it shows (median of the citations), and frames per second while scrolling."""
-    slices = []
-    chips = page.locator("#history .chip")
-    for place in range(min(chips.count(), 15)):
-        slices.append(
-            page.evaluate(
-                """async (n) => {
-                const viewer = consiliumViewer.volume, seen = () => JSON.stringify([viewer.image?.handle, viewer.place, document.querySelector('#strip .number')?.textContent]);
-                const before = seen(), start = performance.now();
-                document.querySelectorAll('#history .chip')[n].click();
-                while (seen() === before && performance.now() - start < 3000) await new Promise(requestAnimationFrame);
-                await new Promise(requestAnimationFrame); await new Promise(requestAnimationFrame);
-                return performance.now() - start; }""",
-                place,
-            )
-        )
-        page.wait_for_timeout(250)
-    frames = {}
-    for layout in ("sagittal", "axial", "three"):
-        frames[layout] = page.evaluate(
-            """async (layout) => {
-            const viewer = consiliumViewer.volume; viewer.setLayout(layout);
-            await new Promise(r => setTimeout(r, 300));
-            let n = 0; const start = performance.now(), plane = layout === 'three' ? 'sagittal' : layout;
-            const count = viewer.image.shape[plane === 'axial' ? 2 : 0];
-            while (performance.now() - start < 3000) { viewer.go(plane, (10 + n) % count); await new Promise(requestAnimationFrame); n += 1; }
-            return 1000 * n / (performance.now() - start); }""",
-            layout,
-        )
-    page.evaluate("consiliumViewer.volume.setLayout('sagittal')")
+    """Milliseconds from a click to what it shows, frames per second while scrolling, and memory."""
+    slices, frames = slice_ms(page), frames_per_s(page)
     return {
         "slice_ms": statistics.median(slices),
         "slice_worst_ms": max(slices),
         "frames_per_s": min(frames.values()),
-        **{f"frames_{name}": value for name, value in frames.items()},
-        "heap_mb": page.evaluate("performance.memory.usedJSHeapSize / 1e6"),
         "renderer_mb": renderer_mb(),
     }
 
 
-def renderer_mb() -> float:
-    """Resident memory of the largest renderer among the browser's processes."""
-    rows = subprocess.run(["ps", "-eo", "rss,args"], capture_output=True, text=True, check=True).stdout.splitlines()
-    return max((int(row.split()[0]) / 1000 for row in rows if "--type=renderer" in row and "chrom" in row), default=0.0)
+def in_the_library(one: Visit, paper: Path) -> None:
+    """Make a collection, drop the paper into it, and go back to the chat."""
+    page = one.page
+    page.goto(f"{one.address}/library")
+    page.get_by_label("Name, for example of a project").fill("bone-cement")
+    page.get_by_role("button", name="Make collection").click()
+    expect(page.locator("#about h2")).to_have_text("bone-cement")
+    page.set_input_files("#library-drop input[type=file]", str(paper))
+    expect(page.locator("#library-progress .notice")).to_contain_text("Added: 1", timeout=60_000)
+    one.open()
 
 
-def test_a_sentence_is_followed_to_its_place_in_a_pdf(visit: Enter, real: str, tmp_path: Path) -> None:
+def in_the_conversation(one: Visit, paper: Path) -> None:
+    """Attach the paper by drop, as soon as there is a place to drop it."""
+    one.page.set_input_files("#drop input[type=file]", str(paper))
+    expect(one.page.locator(".attached code")).to_have_text("doc1", timeout=60_000)
+
+
+@pytest.mark.parametrize("put", [in_the_conversation, in_the_library])
+def test_a_sentence_is_followed_to_its_place_in_a_pdf(
+    visit: Enter, real: str, put: Callable[[Visit, Path], None], tmp_path: Path
+) -> None:
     one = visit(at=real)
     page = one.page
+    put(one, write_paper(tmp_path / "a paper <b>.pdf"))
     one.ask(QUESTION)
     one.answered()
-    page.wait_for_selector(".pdf-page .box", timeout=30_000)
+    page.get_by_role("tab", name="Steps").click()  # from somewhere else, as a person would come
+    click_start(page, '#history .sentence:has-text("1.9 mm")')
+    page.wait_for_selector(".card.selected .pdf-page .box", timeout=30_000)
     page.wait_for_function("document.querySelector('.pdf-page img').naturalWidth > 500")
-    page.locator(".pdf-page").scroll_into_view_if_needed()
-    assert page.locator(".pdf-page .box").count() >= 1
-    picture(page, "sentence-to-pdf", tmp_path)
-    took = page.evaluate(
-        """async () => { const chips = document.querySelectorAll('#history .chip'); const all = [];
-        for (let n = 0; n < Math.min(chips.length, 10); n += 1) {
-          document.querySelector('#strip').replaceChildren(); const start = performance.now(); chips[n].click();
-          while (!document.querySelector('#strip .strip-head')) await new Promise(requestAnimationFrame);
-          all.push(performance.now() - start); }
-        return all.sort((a, b) => a - b)[Math.floor(all.length / 2)]; }"""
-    )
-    print({"text_ms": took})
-    assert took < 450
+    assert QUOTE in page.locator(".card.selected mark").inner_text().replace("\n", " ")
+    assert page.locator(".pdf-page figcaption").inner_text() == "Page 2 / 2"
+    boxes = page.locator(".pdf-page .box")
+    assert boxes.count() >= 2, "the sentence runs over several lines"
+    expect(boxes.first).to_be_in_viewport()
+    page.wait_for_timeout(300)
+    took = statistics.median(page_ms(page, 3))
+    print({"page_ms": took})
+    assert took < 1500
+    if put is in_the_library:
+        picture(page, "sentence-to-pdf", tmp_path)
 
 
 def test_before_and_after_of_the_spine(visit: Enter, real: str, tmp_path: Path) -> None:
     one = visit(at=real)
     page = one.page
     one.sample()
-    one.ask("What would T11 of ct2 look like without the fracture?")
-    page.wait_for_selector("#history .answer, #history .notice", timeout=240_000)
+    one.ask("What would T11 of ct2 look like without the fracture?", seconds=400)
     one.answered()
     page.wait_for_timeout(1000)
     page.locator('#panel [role="tab"]', has_text="Images").click()

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from core.quotes import find_quote
+from core.quotes import find_quote, in_one_line
 
 DRUGS = ("alendronate", "bisoprolol", "metformin", "first-line efficacy-guided warfarin", "fludarabine")
 ENDS = ("fractures", "readmission", "mortality", "fibrillation", "postoperative inflammation")
@@ -122,3 +122,20 @@ def test_typesetting_is_forgiven(quote: str, text: str, there: str) -> None:
     span = find_quote(quote, text)
     assert span is not None
     assert text[span[0] : span[1]] == there
+
+
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [
+        (
+            "The difference in\nheight was 1.9 mm,\r\n  with an interval.",
+            "The difference in height was 1.9 mm, with an interval.",
+        ),
+        ("a verte\u00ad\nbral frac\u00adture", "a vertebral fracture"),
+        ("semi-\nquantitative", "semi- quantitative"),
+    ],
+)
+def test_a_quote_runs_on_over_the_lines_of_a_page_and_is_found_in_it_again(page: str, line: str) -> None:
+    assert in_one_line(page) == line
+    if "semi" not in page:  # whether that hyphen belongs to the word is not known
+        assert find_quote(line, page) == (0, len(page))

@@ -240,11 +240,13 @@ class FakeAssistant:
         stop = cancelled or threading.Event()
         name = f"turn{len(talk.turns) + 1}"
         done = finished(name, question)
+        place = len(talk.turns)
+        talk.turns.append(Turn(id=name, question=question, started=NOW))  # the contract: a turn is there once it has begun
         yield StepStarted(call_id="c1", tool="grade_fractures", arguments={"image": "ct1"})
         for part in range(1, 6):
             if stop.wait(self._pause):
                 turn = finished(name, question, "cancelled")
-                talk.turns.append(turn)
+                talk.turns[place] = turn
                 yield TurnDone(turn=turn)
                 return
             yield StepProgress(call_id="c1", tool="grade_fractures", fraction=part / 5, message=f"grading L{part}")
@@ -254,10 +256,11 @@ class FakeAssistant:
         for word in ("L1 has ", "lost 31 % ", "of its height [1]. "):
             stop.wait(self._pause)
             yield TextDelta(text=word)
-        talk.turns.append(done)
+        talk.turns[place] = done
         yield TurnDone(turn=done)
 
-    def original(self, passage: Passage) -> Path | None:
+    def original(self, owner: str, conversation: str, passage: Passage) -> Path | None:
+        self._talk(owner, conversation)
         return self.originals.get(passage.document_id)
 
     def model_status(self) -> Status:

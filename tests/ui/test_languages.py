@@ -74,3 +74,18 @@ def test_the_script_stands_first_in_html_and_other_answers_are_left_alone() -> N
         assert "<head><script>let first;</script><title>" in page.text
         assert int(page.headers["content-length"]) == len(page.content)
         assert client.get("/data").json() == {"a": "<head>"}
+
+
+def test_what_is_seen_first_stands_before_the_page_and_all_its_words_are_translated() -> None:
+    shell = (UI / "shell.html").read_text(encoding="utf-8")
+    html = "<head></head><body><gradio-app></gradio-app></body>"
+    app = Starlette(
+        routes=[Route("/", lambda _: HTMLResponse(html))], middleware=[Middleware(Early, script="", shell=shell)]
+    )
+    with TestClient(app) as client:
+        page = client.get("/")
+    assert page.text.index('id="shell"') < page.text.index("<gradio-app")
+    assert int(page.headers["content-length"]) == len(page.content)
+    said = re.findall(r"<p>([^<]+)</p>", shell.split("<noscript>")[0])
+    assert len(said) == 2
+    assert set(said) <= set(languages.catalogue())

@@ -26,6 +26,19 @@ def test_no_span_or_one_outside_the_text_marks_nothing(quote: tuple[int, int] | 
     assert html == source().text
 
 
+def test_lines_that_a_page_broke_run_on_and_the_mark_stays_where_it_was() -> None:
+    whole = (
+        "Results\nHeight was measured in all forty of the vertebrae\n"
+        "at twelve weeks. It had not changed in either of them\nat all.\nMethods"
+    )
+    start, end = whole.index("It had"), whole.index("all.") + 4
+    item = source().model_copy(update={"text": whole, "span": (0, len(whole)), "quote": (start, end)})
+    assert panel.marked_passage(item) == (
+        "Results\nHeight was measured in all forty of the vertebrae at twelve weeks. "
+        "<mark>It had not changed in either of them at all.</mark>\nMethods"
+    )
+
+
 def test_hostile_text_stays_text_inside_and_outside_the_mark() -> None:
     whole = HOSTILE + "x" + HOSTILE
     item = source().model_copy(update={"text": whole, "span": (0, len(whole)), "quote": (5, len(HOSTILE)), "title": HOSTILE})
@@ -64,6 +77,13 @@ def test_findings_are_listed_with_statement_interval_and_method() -> None:
     assert "27 to 35 %" in html
     assert "Genant 1993" in html
     assert panel.finding_html(None) == ""
+
+
+def test_the_interval_of_a_grade_says_of_what_it_is() -> None:
+    found = TURN.evidence[0]
+    assert found.kind == "finding"
+    grade = found.model_copy(update={"name": "genant_grade", "value": 2, "unit": "", "interval": (27.0, 35.0)})
+    assert "Interval: 27 to 35 % of the height lost" in panel.finding_html(grade)
 
 
 def test_nothing_to_show_is_said() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import tools.ehr
 from core.store import SessionStore
-from core.types import Answer, CallRecord, NewArtifact, Sentence, Turn
+from core.types import Answer, CallRecord, Finding, NewArtifact, Sentence, Turn
 from tools.base import ToolContext
 from tools.ehr.predict_outcome import PredictOutcome, PredictOutcomeParams
 from ui.risk_card import risk_html, risk_view
@@ -65,6 +65,17 @@ def test_the_card_has_estimate_interval_base_rate_and_drivers(icu: SessionStore)
     assert f"{view.estimate.value:g} %" in page
     assert f"{low:g}–{high:g} %" in page
     assert page.count('class="driver"') == len(view.drivers)
+
+
+def test_another_tools_share_with_an_interval_is_not_taken_for_the_estimate(icu: SessionStore) -> None:
+    turn = turn_of(icu)
+    told = {"name": "death in hospital among them", "value": 90.0, "unit": "%", "interval": (80.0, 95.0)}
+    other = Finding(id="99", method="share", statement="Of ten, nine died.", **told)
+    for evidence in ((other, *turn.evidence), (*turn.evidence, other)):
+        view = risk_view(turn.model_copy(update={"evidence": evidence}))
+        assert view is not None
+        assert view.estimate is not None
+        assert view.estimate.id == "1"
 
 
 def test_every_driver_points_at_entries_that_the_timeline_draws(icu: SessionStore) -> None:

@@ -66,7 +66,7 @@ def test_a_running_turn_shows_progress_then_its_end_with_seconds() -> None:
 
 def test_turns_without_an_answer_say_so() -> None:
     turn = finished("t", "q").model_copy(update={"answer": None})
-    assert "interrupted" in render.turn_html(turn, {})
+    assert "has no answer yet" in render.turn_html(turn, {})
     assert "Stopped." in render.turn_html(finished("t", "q", "cancelled"), {})
 
 

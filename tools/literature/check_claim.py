@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.ports import Retriever, SearchFilters, narrowed
+from core.ports import AttachedSearch, Retriever, SearchFilters, narrowed
+from core.quotes import in_one_line
 from core.types import Evidence, Finding, Passage, Table, TableRow, Timing, ToolProvenance, ToolResult
 from grounding.claims import Deciding, check_claim, stance_of
 from grounding.entailment import Entailment, shipped
@@ -66,10 +67,11 @@ _SPEC = ToolSpec(
 
 @dataclass(frozen=True)
 class CheckClaim:
-    """The tool; it is given its retriever."""
+    """The tool; it is given its retriever, and what searches attached documents."""
 
     retriever: Retriever
     model: Entailment | None = None
+    attached: AttachedSearch | None = None
 
     @property
     def spec(self) -> ToolSpec:
@@ -80,7 +82,8 @@ class CheckClaim:
         """Search, then compare."""
         context.progress(0.1, "searching")
         filters = narrowed(SearchFilters(year_from=params.year_from), context.scope)
-        found = within_scope(self.retriever.search(params.claim, params.k, filters), context.scope)
+        retriever = self.attached.beside(self.retriever, context.store) if self.attached else self.retriever
+        found = within_scope(retriever.search(params.claim, params.k, filters), context.scope)
         provenance = ToolProvenance(tool=_SPEC.name, version=_SPEC.version, index=found.index)
         if not found.passages:
             return ToolResult(
@@ -95,7 +98,7 @@ class CheckClaim:
         verdict = check_claim(params.claim, [passage.text for passage in passages], model)
         evidence: tuple[Evidence, ...] = (*findings, *passages)
         return ToolResult(
-            summary=f"{_counted(stances)} On the whole: {verdict.verdict}, because {verdict.because}.",
+            summary=f"{_counted(stances)} On the whole: {verdict.verdict}, because {in_one_line(verdict.because)}.",
             evidence=evidence,
             tables=(_table(passages, findings),),
             warnings=warnings_of(passages),

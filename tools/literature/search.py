@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.ports import Retriever, SearchFilters, SearchOutcome, narrowed
+from core.ports import AttachedSearch, Retriever, SearchFilters, SearchOutcome, narrowed
 from core.types import Passage, Timing, ToolProvenance, ToolResult
-from tools.base import Card, ToolContext, ToolSpec
+from tools.base import Accepts, Card, ToolContext, ToolSpec
 from tools.literature.sources import warnings_of, within_scope
 from tools.literature.stance import by_relevance_and_stance, pool_for
 
@@ -23,13 +23,14 @@ class SearchParams(BaseModel):
     year_from: int | None = Field(default=None, ge=1800, le=2100, description="Only sources of this year or later.")
     year_to: int | None = Field(default=None, ge=1800, le=2100, description="Only sources of this year or earlier.")
     include_retracted: bool = Field(default=False, description="Also retracted sources, each flagged as such.")
+    document: str | None = Field(default=None, description="Handle of an attached document to look in alone, e.g. doc1.")
 
 
 _SPEC = ToolSpec(
     name="search_literature",
     version="1",
-    description="Searches the local literature indexes and returns passages with exact quotes. Returns nothing when "
-    "nothing there bears on the question; then say so, with what was searched.",
+    description="Searches the local literature indexes and attached documents, and returns passages with exact quotes. "
+    "Returns nothing when nothing there bears on the question; then say so, with what was searched.",
     params=SearchParams,
     examples=(
         "What does the literature say about grading vertebral fractures?",
@@ -75,15 +76,17 @@ _SPEC = ToolSpec(
             "Questions in languages other than English are matched poorly.",
         ),
     ),
-    timeout_s=30,
+    accepts=(Accepts("document", ("document",), described_as="an attached document"),),
+    timeout_s=60,
 )
 
 
 @dataclass(frozen=True)
 class SearchLiterature:
-    """The tool; it is given its retriever."""
+    """The tool; it is given its retriever, and what searches attached documents."""
 
     retriever: Retriever
+    attached: AttachedSearch | None = None
 
     @property
     def spec(self) -> ToolSpec:
@@ -96,7 +99,8 @@ class SearchLiterature:
         filters = SearchFilters(
             year_from=params.year_from, year_to=params.year_to, include_retracted=params.include_retracted
         )
-        found = self.retriever.search(params.query, pool_for(params.k), narrowed(filters, context.scope))
+        retriever = self._where(params, context)
+        found = retriever.search(params.query, pool_for(params.k), narrowed(filters, context.scope))
         found = within_scope(found, context.scope)
         context.progress(0.6, "comparing the sources with each other")
         passages = by_relevance_and_stance(params.query, found.passages, params.k)
@@ -108,6 +112,13 @@ class SearchLiterature:
             provenance=ToolProvenance(tool=_SPEC.name, version=_SPEC.version, index=found.index),
             searched=found.searched,
         )
+
+    def _where(self, params: SearchParams, context: ToolContext) -> Retriever:
+        if self.attached is None:
+            return self.retriever
+        if params.document is not None:
+            return self.attached.within(params.document, context.store)
+        return self.attached.beside(self.retriever, context.store)
 
 
 def _summary(params: SearchParams, found: SearchOutcome, passages: tuple[Passage, ...]) -> str:

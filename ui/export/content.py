@@ -11,6 +11,7 @@ from core.ports import ArtifactStore
 from core.types import Artifact, Evidence, Finding, Passage, RecordEvent, Sentence, Table, Turn
 from ui import citing
 from ui.languages import Words
+from ui.render import NO_ANSWER
 
 Format = Literal["md", "html", "docx", "pdf"]
 VERDICTS = {"partly": "partly supported", "not_supported": "not supported", "contradicted": "contradicted"}
@@ -131,7 +132,7 @@ def _note(turn: Turn, words: Words) -> str:
     if turn.error:
         return turn.error
     if turn.answer is None:
-        return words("This turn was interrupted before it was answered. Ask again.")
+        return words(NO_ANSWER)
     if turn.answer.abstained:
         return f"{words('Not answered: nothing here would support a sentence.')} {turn.answer.why}".strip()
     return ""

@@ -9,8 +9,6 @@ from ui import panel
 from ui.render import text, tool_words
 
 Tab = Literal["sources", "images", "record", "steps"]
-_LOSS = "genant_grade"
-"""The finding whose interval is the height loss of the worst third, in per cent around the measured one."""
 
 
 class Shown(Frozen):
@@ -79,7 +77,7 @@ def _shown(item: Evidence, page: bool) -> Shown:
 
 def _finding(item: Finding) -> Shown:
     """A finding is shown in its image, or, measured on no image, among the steps that made it."""
-    label = " ".join(filter(None, (item.where, tool_words(item.name).replace("_", " "))))
+    label = " ".join(filter(None, (item.where, tool_words(item.name).replace("_", " ").replace("genant", "Genant"))))
     return Shown(
         id=item.id,
         tab="images" if item.location is not None else "steps",
@@ -94,7 +92,7 @@ def _finding(item: Finding) -> Shown:
 def _losses(turn: Turn) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for item in turn.evidence:
-        if isinstance(item, Finding) and item.name == _LOSS and item.interval is not None and item.where:
+        if isinstance(item, Finding) and item.name == panel.GRADE and item.interval is not None and item.where:
             found.setdefault(item.artifact, {})[item.where] = round(sum(item.interval) / 2, 1)
     return found
 

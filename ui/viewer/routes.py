@@ -82,7 +82,9 @@ def _add_evidence(app: FastAPI, assistant: PageAssistant, jobs: Jobs) -> None:
     def evidence(turn: str, grant: Granted) -> TurnEvidence:
         """All that a turn stands on."""
         found = _turn(assistant, grant, turn)
-        return evidence_of(found, frozenset(item.id for item in found.evidence if _original(assistant, item) is not None))
+        return evidence_of(
+            found, frozenset(item.id for item in found.evidence if _original(assistant, grant, item) is not None)
+        )
 
     @app.get("/{key}/page/{turn}/{item}/boxes")
     def boxes(turn: str, item: str, grant: Granted) -> QuotedPage:
@@ -149,14 +151,16 @@ def _add_images(app: FastAPI, assistant: PageAssistant) -> None:
         return Response(picture, media_type="image/png", headers={"cache-control": _KEPT})
 
 
-def _original(assistant: PageAssistant, item: Evidence) -> Path | None:
+def _original(assistant: PageAssistant, grant: Grant, item: Evidence) -> Path | None:
     """The PDF of a passage whose page is known."""
-    return assistant.original(item) if isinstance(item, Passage) and page_number(item) is not None else None
+    if not isinstance(item, Passage) or page_number(item) is None:
+        return None
+    return assistant.original(grant.owner, grant.conversation, item)
 
 
 def _paged(assistant: PageAssistant, grant: Grant, turn: str, name: str) -> tuple[Path, Passage]:
     for item in _turn(assistant, grant, turn).evidence:
-        path = _original(assistant, item) if item.id == name else None
+        path = _original(assistant, grant, item) if item.id == name else None
         if path is not None and isinstance(item, Passage):
             return path, item
     raise UnknownHandle(name, ())

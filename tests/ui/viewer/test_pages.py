@@ -10,6 +10,7 @@ from PIL import Image
 
 from core.errors import FileError
 from core.types import Passage
+from retrieval.chunking import sentence_spans
 from retrieval.corpus import Document
 from retrieval.readers.pdf import read_pdf
 from tests.ui.viewer.pdf import write_pdf
@@ -66,3 +67,23 @@ def test_only_pages_of_a_pdf_have_a_number(pdf: Path) -> None:
     (document,) = read_pdf(pdf, [])
     assert page_number(passage(document, "It halved")) == 2
     assert page_number(passage(document, "It halved", "Methods")) is None
+
+
+def test_a_heading_is_no_part_of_the_sentence_under_it(tmp_path: Path) -> None:
+    lines = (
+        "Results",
+        "Height was measured in all forty vertebrae at twelve",
+        "weeks after the operation. It had not",
+        "changed.",
+        "What this shows not",
+        "Sheep walk on four legs, and ours bear another load.",
+    )
+    (document,) = read_pdf(write_pdf(tmp_path / "h.pdf", [lines]), [])
+    said = [document.text[span.start : span.end].replace("\n", " ") for span in sentence_spans(document.text)]
+    assert said == [
+        "Results",
+        "Height was measured in all forty vertebrae at twelve weeks after the operation.",
+        "It had not changed.",
+        "What this shows not",
+        "Sheep walk on four legs, and ours bear another load.",
+    ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.errors import InputError
 from core.types import ArtifactKind, Finding, NewArtifact, Table, TableRow, ToolProvenance, ToolResult
 from tools.base import Accepts, Card, ToolContext, ToolSpec
 
@@ -76,6 +77,10 @@ class Deidentify:
         from tools.text.deidentify.mapping import Mapping
 
         source = context.store.get(params.target)
+        if source.media_type == "application/pdf":
+            raise InputError(
+                f"{source.handle} is a PDF, and words cannot be taken out of one safely. `consilium text deidentify FILE` takes its text."
+            )
         path = context.store.path(params.target)
         context.progress(0.1, "looking for identifiers")
         with tempfile.TemporaryDirectory() as folder:

@@ -29,20 +29,22 @@ async function fetched(...parts) {
 function evidenceOf(turn) {
   if (!turns.has(turn)) {
     const loading = fetched("evidence", turn).then((answer) => answer.json());
-    loading.catch(() => turns.delete(turn));
+    loading.catch(() => turns.get(turn) === loading && turns.delete(turn));
     turns.set(turn, loading);
   }
   return turns.get(turn);
 }
 
-// What the tabs show of a turn; put into them again whenever Gradio has made one.
-let told = null; // {name, sources, steps, findings}
+// What the tabs show of a turn; put into them again whenever Gradio has made one. A turn that was looked at while it ran
+// is another thing once it has ended, so what was put in is told by the evidence itself and not by the turn's name.
+let told = null; // {sources, steps, findings} as fetched
+const filled = new WeakMap(); // host to what stands in it
 
 function refill() {
   for (const part of ["sources", "steps", "findings"]) {
     const host = part === "findings" ? viewers.findings : $(`#${part}`);
-    if (!host || !told || host.dataset.of === told.name) continue;
-    host.dataset.of = told.name;
+    if (!host || !told || filled.get(host) === told) continue;
+    filled.set(host, told);
     if (told[part] === undefined) host.replaceChildren(empty(part));
     else host.innerHTML = told[part]; // made and escaped by ui/panel.py
   }
@@ -88,20 +90,20 @@ async function showEvidence(turn, id, from, asked = true) {
   const said = sentence ? data.sentences[Number(split(sentence.dataset.sentence)[1])] : data.sentences.find((each) => each.evidence.includes(id));
   shown = { turn, id };
   mark(turn, id, from);
-  strip(head(item, from), said && claim(said), detail(item));
+  strip(head(item, from), said && claim(said), detail(item, said));
   openTab(item.tab);
-  fillAll(turn, data);
+  fillAll(data);
+  if (asked) view("panel"); // before anything is scrolled to: on a narrow screen it was not drawn until now
   if (item.tab === "sources") await select(`#sources #evidence-${CSS.escape(id)}`, item, turn);
   if (item.tab === "images") await showFinding(item);
   document.dispatchEvent(new CustomEvent("consilium:evidence", { detail: { turn, ...item } }));
   if (item.tab === "record") markRow(id);
-  if (asked) view("panel");
   performance.measure("consilium:evidence", { start: started });
   return undefined;
 }
 
-function fillAll(turn, data) {
-  told = { name: `${now.conversation}:${turn}`, sources: data.sources, steps: data.steps, findings: data.findings };
+function fillAll(data) {
+  told = data;
   images();
   refill();
   for (const row of viewers.findings.querySelectorAll("li")) {
@@ -111,7 +113,7 @@ function fillAll(turn, data) {
 }
 
 function fillNone() {
-  told = { name: `${now.conversation}:` };
+  told = {};
   images();
   refill();
 }
@@ -170,12 +172,16 @@ function claim(said) {
 }
 
 // What has its own place in a tab is not said twice; the rest stands under the sentence.
-function detail(item) {
+function detail(item, said) {
   if (item.tab === "sources") return null;
   const host = make("div", { className: "detail" });
   host.innerHTML = item.html; // made and escaped by ui/panel.py
+  const statement = $(".card p", host);
+  if (statement && said && bare(said.text).includes(bare(statement.textContent))) statement.remove();
   return host;
 }
+
+const bare = (words) => words.replace(/\[[\d,\s]+\]/g, "").replace(/[\s.]+/g, " ").trim();
 
 function walkBy(by) {
   const all = walk(), next = all[all.indexOf($(".chip.current")) + by];
@@ -198,7 +204,7 @@ async function showSentence(element) {
   const data = await evidenceOf(turn);
   const said = data.sentences[Number(place)];
   mark(turn, "", element);
-  fillAll(turn, data);
+  fillAll(data);
   const plain = said.verdict === "no_evidence_needed";
   strip(make("div", { className: "strip-head" }, make("strong", { className: "strip-label" }, say(plain ? "No evidence needed" : "Nothing stands behind this sentence"))),
     claim(said), plain ? null : make("p", { className: "quiet" }, say("It cites nothing that was found in this turn. Do not rely on it.")));
@@ -207,7 +213,7 @@ async function showSentence(element) {
 
 async function showStep(turn, call) {
   const data = await evidenceOf(turn);
-  fillAll(turn, data);
+  fillAll(data);
   openTab("steps");
   const card = await appears(`#steps #step-${CSS.escape(call)}`);
   for (const old of document.querySelectorAll("#steps .selected")) old.classList.remove("selected");
@@ -323,15 +329,15 @@ async function changed() {
     return;
   }
   const data = turn ? await evidenceOf(turn).catch(() => null) : null;
-  if (now.turn !== turn || now.conversation !== conversation) return;
+  if (now.state !== state || now.conversation !== conversation) return;
   const first = data?.sentences.flatMap((said) => said.evidence)[0];
   const placed = Boolean(data?.evidence.find((item) => item.id === first)?.location);
   if (other || files) await loadScene(!placed).catch(() => {});
   if (data) {
     shown = null;
-    if (first && now.turn === turn) await showEvidence(turn, first, null, false);
+    if (first && now.state === state && now.conversation === conversation) await showEvidence(turn, first, null, false);
     else {
-      fillAll(turn, data);
+      fillAll(data);
       strip();
     }
   } else fillNone();

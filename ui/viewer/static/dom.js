@@ -1,5 +1,10 @@
 // Elements without markup: whatever comes from files or documents is set as text and cannot become anything else.
 
+// Without the marks that turn the direction of what follows, as ui/render.py leaves them out.
+function straight(child) {
+  return typeof child === "string" ? child.replace(/[\u202a-\u202e\u2066-\u2069]/g, "") : child;
+}
+
 export function make(tag, options = {}, ...children) {
   const { on = {}, data = {}, ...rest } = options;
   const element = document.createElement(tag);
@@ -10,7 +15,7 @@ export function make(tag, options = {}, ...children) {
   }
   for (const [name, value] of Object.entries(data)) element.dataset[name] = value;
   for (const [name, handler] of Object.entries(on)) element.addEventListener(name, handler);
-  element.append(...children.filter((child) => child !== null && child !== undefined));
+  element.append(...children.filter((child) => child !== null && child !== undefined).map(straight));
   return element;
 }
 

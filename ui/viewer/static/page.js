@@ -1,8 +1,16 @@
 // The page of a PDF that a passage comes from, with the quoted words boxed.
 import { make, say } from "./dom.js";
 
+// The boxed words are what was asked for: scroll no further than they need, so that the marked text stays in sight too.
+function reveal(card) {
+  if (card.classList.contains("selected")) card.querySelector(".box")?.scrollIntoView({ block: "nearest" });
+}
+
 export async function showPage(card, address) {
-  if (card.querySelector(".pdf-page")) return;
+  if (card.querySelector(".pdf-page")) {
+    reveal(card);
+    return;
+  }
   const host = make("figure", { className: "pdf-page" });
   card.querySelector("blockquote")?.after(host);
   try {
@@ -15,6 +23,7 @@ export async function showPage(card, address) {
         `left:${100 * left}%;top:${100 * top}%;width:${100 * (right - left)}%;height:${100 * (bottom - top)}%` })));
     host.append(sheet, make("figcaption", {}, `${say("Page")} ${page.number} / ${page.pages}`
       + (page.boxes.length ? "" : `: ${say("the quoted words could not be placed on it")}`)));
+    reveal(card);
   } catch (error) {
     host.append(make("p", { className: "quiet" }, error.message));
   }

@@ -180,7 +180,7 @@ export class Pane {
     const { canvas, viewer } = this;
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
-      if (event.ctrlKey || event.metaKey) this.zoomBy(event.deltaY < 0 ? 1.15 : 1 / 1.15);
+      if (event.ctrlKey || event.metaKey) this.zoomBy(event.deltaY < 0 ? 1.15 : 1 / 1.15, [event.offsetX, event.offsetY]);
       else viewer.step(this.plane, event.deltaY > 0 ? 1 : -1);
     }, { passive: false });
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
@@ -198,7 +198,7 @@ export class Pane {
     this.pointers.set(event.pointerId, event);
     const touch = event.pointerType === "touch";
     if (this.pointers.size === 2) {
-      this.drag = { kind: "pinch", apart: this.apart(), zoom: this.zoom };
+      this.drag = { kind: "pinch", apart: this.apart(), zoom: this.zoom, between: this.between() };
       return;
     }
     let kind = touch ? "scroll" : "cross";
@@ -223,7 +223,7 @@ export class Pane {
     const drag = this.drag, dx = event.clientX - drag.x, dy = event.clientY - drag.y;
     if (Math.hypot(dx, dy) > DRAG_PX) drag.moved = true;
     if (drag.kind === "pinch") {
-      if (this.pointers.size === 2) this.zoomTo(drag.zoom * this.apart() / Math.max(drag.apart, 1));
+      if (this.pointers.size === 2) this.pinch(drag);
     } else if (drag.kind === "measure") {
       drag.line.to = this.under(event);
       this.viewer.redraw();
@@ -254,6 +254,23 @@ export class Pane {
     this.viewer.redraw();
   }
 
+  // Two fingers: apart and together zooms about the point between them, together along moves the picture; one that is
+  // not zoomed has nowhere to move, so that the page is scrolled past it instead.
+  pinch(drag) {
+    const before = drag.between, [x, y] = drag.between = this.between();
+    this.zoomTo(drag.zoom * this.apart() / Math.max(drag.apart, 1), before);
+    if (this.zoom > 1) {
+      this.pan = [this.pan[0] + x - before[0], this.pan[1] + y - before[1]];
+      this.viewer.redraw();
+    } else this.canvas.closest("#panel")?.scrollBy({ top: before[1] - y });
+  }
+
+  // The point between two fingers, on the canvas.
+  between() {
+    const [one, two] = [...this.pointers.values()], box = this.canvas.getBoundingClientRect();
+    return [(one.clientX + two.clientX) / 2 - box.left, (one.clientY + two.clientY) / 2 - box.top];
+  }
+
   apart() {
     const [one, two] = [...this.pointers.values()];
     return Math.hypot(one.clientX - two.clientX, one.clientY - two.clientY);
@@ -264,12 +281,16 @@ export class Pane {
     this.viewer.moveTo(voxelAt(this.viewer.volume, this.plane, this.index, Math.round(column), Math.round(row)));
   }
 
-  zoomBy(factor) {
-    this.zoomTo(this.zoom * factor);
+  zoomBy(factor, about) {
+    this.zoomTo(this.zoom * factor, about);
   }
 
-  zoomTo(zoom) {
+  // What lies under `about`, a point of the canvas (its middle by default), stays there.
+  zoomTo(zoom, about = [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2]) {
+    const before = this.zoom;
     this.zoom = Math.min(Math.max(zoom, 1), 16);
+    const middle = [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2], by = this.zoom / before;
+    this.pan = this.pan.map((pan, axis) => (about[axis] - middle[axis]) * (1 - by) + pan * by);
     if (this.zoom === 1) this.pan = [0, 0];
     this.viewer.redraw();
   }
