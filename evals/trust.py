@@ -55,9 +55,8 @@ def _grounding(arguments: argparse.Namespace) -> list[dict[str, object]]:
             _print(name, made, rows)
         if arguments.show == name:
             for case, verdict, why in wrong:
-                print(
-                    f"- {case.family} / {case.kind} / {verdict}: {case.sentence}  <{why}>\n    {' | '.join(text_of(item) for item in case.evidence)}"
-                )
+                sources = " | ".join(text_of(item) for item in case.evidence)
+                print(f"- {case.family} / {case.kind} / {verdict}: {case.sentence}  <{why}>\n    {sources}")
     return told
 
 
