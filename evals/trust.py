@@ -1,7 +1,7 @@
 """`consilium eval trust`: the check of answers, abstention, flagged sources, claims, and what `eval safety` measures.
 
-Two authors wrote families of sources, faithful and faulty sentences; a seed fills in names and numbers. Rules may be tuned
-on the dev families only. A sentence counts as flagged unless its verdict is `supported` or `no_evidence_needed`.
+Families of sources, faithful and faulty sentences; in the first two sets a seed fills in names and numbers. Rules may be
+tuned on the dev families only. A sentence counts as flagged unless its verdict is `supported` or `no_evidence_needed`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 
 from evals import claims, flagged, safety
 from evals.abstention import measure as abstention
-from evals.grounding import cases, second
+from evals.grounding import cases, second, third
 from evals.grounding.cases import Case
 from evals.grounding.measure import Row, run_cases
+from grounding.batch import text_of
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -54,9 +55,8 @@ def _grounding(arguments: argparse.Namespace) -> list[dict[str, object]]:
             _print(name, made, rows)
         if arguments.show == name:
             for case, verdict, why in wrong:
-                print(
-                    f"- {case.family} / {case.kind} / {verdict}: {case.sentence}  <{why}>\n    {' | '.join(case.evidence)}"
-                )
+                sources = " | ".join(text_of(item) for item in case.evidence)
+                print(f"- {case.family} / {case.kind} / {verdict}: {case.sentence}  <{why}>\n    {sources}")
     return told
 
 
@@ -100,6 +100,8 @@ def _sets(seed: int, dev_only: bool = False) -> dict[str, list[Case]]:
         "first-held": cases.generate("held", seed),
         "second-dev": second.generate("dev", seed),
         "second-held": second.generate("held", seed),
+        "third-dev": third.generate("dev"),
+        "third-held": third.generate("held"),
     }
     return {name: made for name, made in sets.items() if name.endswith("dev") or not dev_only}
 

@@ -52,7 +52,8 @@ def text_of(item: Item) -> str:
     if value is not None and not isinstance(value, (dict, list)):
         name = str(item.get("name") or item.get("code") or "").replace("_", " ")
         words = f"{item.get('where') or ''} {name} {value} {item.get('unit') or ''}"
-        said.append(" ".join(words.split()) + ".")
+        if not any(re.search(rf"(?<![\d.]){re.escape(str(value))}(?![\d])", one) for one in said):
+            said.append(" ".join(words.split()) + ".")
     about = [
         str(item[name])
         for name in ("artifact", "patient", "subject", "time", "date", "pmid", "doi", "year")

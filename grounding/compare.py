@@ -5,23 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import date
 from itertools import combinations
 
 from core.quotes import find_quote
 from core.types import Verdict
 from grounding import naming
+from grounding.arms import label, moved_from, sides
+from grounding.certainty import overclaimed
+from grounding.derived import announces_sum, follows
 from grounding.facts import Bound, Facts, facts_of, normalise, sentences
 from grounding.polarity import meaning
 from grounding.quantities import Quantity, agrees
-from grounding.weighing import Fault, all_words, weight
+from grounding.ranges import out_of_range
+from grounding.weighing import Fault, all_words, excused, weight
 
 Closeness = Callable[[str, Sequence[str]], float]
 """Semantic closeness of a sentence to the nearest of some sentences, 0 to 1."""
 
-_PARTLY_BELOW, _UNSUPPORTED_BELOW = 0.5, 0.3
-_WITH_NUMBERS = 0.25
+_ENOUGH_WORDS, _UNSUPPORTED_BELOW = 0.34, 0.2
+_WITH_NUMBERS = 0.1
 """Share of words that is enough where a measured number of the sentence stands in the source."""
 
+_DISTINCTIVE = 100
+"""A bare number from here on says what a sentence is about."""
 _CLOSE, _FAR = 0.7, 0.35
 
 
@@ -33,18 +40,29 @@ def compare(claim: str, sources: Sequence[str], closeness: Closeness | None = No
             return "not_supported", f"the quoted words “{quote[:60]}” do not stand in the source"
     parts = [part for source in sources for part in sentences(source)]
     source = _resolved([facts_of(part) for part in parts])
+    source = _of_whom(said, source, [sentences(text) for text in sources])
     if not source:
         return "not_supported", "the cited evidence has no text"
     whole = normalise(claim).rstrip(".")
     if any(normalise(text).rstrip(".") == whole for text in (*sources, *parts)):
         return "supported", "stands in the source word for word"
-    for rule in (_references, _levels_ids_dates, _numbers, _keys, _trend, _bindings):
+    for rule in (_references, _levels_ids_dates, _numbers, _keys, _trend, _bindings, out_of_range):
         fault = rule(said, source)
         if fault:
             return fault
     if said.quotes:
         return "supported", "quoted verbatim"
-    for rule in (naming.names, naming.strangers, naming.fractured, naming.groups, meaning, _certainty):
+    for rule in (
+        naming.names,
+        naming.strangers,
+        naming.fractured,
+        naming.population,
+        naming.groups,
+        naming.turned,
+        sides,
+        meaning,
+        overclaimed,
+    ):
         fault = rule(said, source)
         if fault:
             return fault
@@ -64,6 +82,22 @@ def _resolved(source: list[Facts]) -> list[Facts]:
             facts = replace(facts, clauses=(first, *facts.clauses[1:]))
         found.append(facts)
     return found
+
+
+def _of_whom(said: Facts, source: list[Facts], texts: Sequence[Sequence[str]]) -> list[Facts]:
+    """Where sources are of several patients, only those of the patient that the claim names speak to it."""
+    kept: list[Facts] = []
+    place = 0
+    named = False
+    for parts in texts:
+        facts = source[place : place + len(parts)]
+        place += len(parts)
+        ids = {name for one in facts for name in one.ids}
+        if ids and said.ids and not ids & said.ids:
+            continue
+        named |= bool(ids & said.ids)
+        kept += facts
+    return kept if named else source
 
 
 def _references(said: Facts, source: Sequence[Facts]) -> Fault | None:
@@ -87,52 +121,49 @@ def _levels_ids_dates(said: Facts, source: Sequence[Facts]) -> Fault | None:
         if name not in text and name.removeprefix("mrn") not in text:
             verdict: Verdict = "contradicted" if ids else "not_supported"
             return verdict, f"{name} is not whom or what the source is about"
-    dates = {date for facts in source for date in facts.dates}
-    for date in sorted(said.dates):
-        if not any(other.startswith(date) or (date.startswith(other) and len(other) > 4) for other in dates):
-            others = [other for other in said.dates if other != date and other in dates]
+    dates = {day for facts in source for day in facts.dates}
+    for day in sorted(said.dates):
+        if not any(other.startswith(day) or (day.startswith(other) and len(other) > 4) for other in dates):
+            others = [other for other in said.dates if other != day and other in dates]
             if not others:
-                return "contradicted" if dates else "not_supported", f"date {date} is not in the source"
+                return "contradicted" if dates else "not_supported", f"date {day} is not in the source"
     return None
 
 
 def _numbers(said: Facts, source: Sequence[Facts]) -> Fault | None:
     known = [(bound.quantity, facts.text) for facts in source for bound in facts.quantities]
-    known += [(quantity, facts.text) for facts in source for quantity in _computed(said.text, facts)]
     for bound in said.quantities:
         mine = bound.quantity
         if mine.derived or any(agrees(mine, theirs, said.text + " " + text) for theirs, text in known):
             continue
-        if mine.dimension == "share" and any(
-            not q.dimension and 0 < q.number < 2 and abs(abs(1 - q.number) * 100 - mine.number) < 0.51 for q, _ in known
-        ):
-            continue  # a ratio of 0.53 is a reduction of 47 %
+        if follows(mine, said.text, source):
+            continue
         if mine.bound and any(_inside(mine.bound, mine.value, q.value) for q, _ in known
                               if q.dimension == mine.dimension and not q.bound):  # fmt: skip
             continue
+        if mine.dimension == "time" and _between_dates(mine, source):
+            continue
+        if (
+            mine.dimension == "time"
+            and mine.number == 1
+            and _EACH.search(said.text)
+            and any(_EACH.search(text) for _, text in known)
+        ):
+            continue  # "a month" tells how often
         if mine.dimension == "per day" and not any(q.dimension == "per day" for q, _ in known):
             return "not_supported", f"“{mine.text}” is not in the source"
         return "contradicted", f"{mine.text} is not in the source"
     return None
 
 
-_MISSED = re.compile(r"\b(?:miss(?:ed|es)?|without|remaining|rest|other)\b", re.I)
+def _between_dates(mine: Quantity, source: Sequence[Facts]) -> bool:
+    """Whether a time lies between two dates of the source."""
+    days = sorted(date.fromisoformat(one) for facts in source for one in facts.dates if len(one) == 10)
+    spans = (abs((two - one).days) * 86400 for one, two in combinations(days, 2))
+    return any(span and abs(span - mine.value) <= 0.1 * span for span in spans)
 
 
-def _computed(claim: str, facts: Facts) -> list[Quantity]:
-    """What follows from the numbers of a sentence: a daily total, a difference, the rest of a whole."""
-    plain = [bound.quantity for bound in facts.quantities if not bound.quantity.derived]
-    times = [quantity.number for quantity in plain if quantity.dimension == "per day" and quantity.number > 1]
-    found = [replace(q, number=q.number * times[0]) for q in plain if times and q.dimension in ("mass", "units", "volume")]
-    if re.search(r"\bby\b|\bdifference\b|\bmore\b|\bless\b", claim):
-        found += [
-            replace(two, number=round(abs(two.number - one.number), 6))
-            for one, two in combinations(plain, 2)
-            if one.dimension == two.dimension and one.factor == two.factor and one.number != two.number and one.dimension
-        ]
-    if _MISSED.search(claim):
-        found += [replace(q, number=100 - q.number) for q in plain if q.dimension == "share" and 0 < q.number < 100]
-    return found
+_EACH = re.compile(r"\b(?:a|an|per|each|every) (?:day|week|month|year|hour)\b|\b(?:daily|weekly|monthly|yearly|annual\w*)\b|/ ?(?:day|week|month|year)\b", re.I)  # fmt: skip
 
 
 def _inside(bound: str, limit: float, value: float) -> bool:
@@ -142,36 +173,83 @@ def _inside(bound: str, limit: float, value: float) -> bool:
 
 def _bindings(said: Facts, source: Sequence[Facts]) -> Fault | None:
     """A number belongs to the thing that it stands with; another thing's number beside it is a fault."""
-    if "respectively" in said.text.lower() or any("respectively" in facts.text.lower() for facts in source):
+    if "respectively" in said.text.lower() or announces_sum(said.text):
         return None
     for bound in said.quantities:
-        if bound.free:
-            continue
-        matching: list[tuple[frozenset[str], Facts, Quantity]] = []
-        rivals: list[tuple[frozenset[str], Facts, Quantity]] = []
-        for facts in source:
-            for other in facts.quantities:
-                same = agrees(bound.quantity, other.quantity, said.text + " " + facts.text)
-                words = other.words if weight(other.words) else facts.words
-                (matching if same else rivals).append((words, facts, other.quantity))
-        if not matching:
+        if bound.free or bound.quantity.derived or moved_from(bound, said):
             continue
         mine = _own_words(bound, said)
-        best = max(weight(mine & words) for words, _, _ in matching)
-        for words, _, quantity in rivals:
-            only = words - frozenset(w for match, _, _ in matching for w in match)
-            named = any(word in only and word in mine for word, _ in said.entities)
-            timed = "time" in (quantity.dimension, bound.quantity.dimension)
-            if quantity.dimension != bound.quantity.dimension and (timed or not named):
-                continue
-            lost = weight(mine & (frozenset(w for m, _, _ in matching for w in m) - words))
-            if weight(mine & only) >= 1 and lost < 1 and weight(mine & words) > best:
-                return "contradicted", f"{bound.quantity.text} stands with something else in the source"
+        holders = [facts for facts in source if any(_same(bound, other, said, facts) for other in facts.quantities)]
+        if (
+            not holders
+            or bound.quantity.dimension == "time"
+            or bound.quantity.about
+            or bound.quantity.bound
+            or bound.quantity.text[:1].isalpha()
+        ):
+            continue
+        if all(_beside_another(bound, mine, said, facts) for facts in holders) or _of_another_sentence(
+            bound, mine, said, source, holders
+        ):
+            return "contradicted", f"{bound.quantity.text} stands with something else in the source"
     return None
 
 
+def _same(bound: Bound, other: Bound, said: Facts, facts: Facts) -> bool:
+    if bound.quantity.dimension == "share" and not other.quantity.dimension:
+        return False
+    return agrees(bound.quantity, other.quantity, said.text + " " + facts.text)
+
+
+def _beside_another(bound: Bound, mine: frozenset[str], said: Facts, facts: Facts) -> bool:
+    """Whether a sentence gives what the claim names to another number of the same sort."""
+    alike = [
+        other for other in facts.quantities
+        if other.quantity.dimension == bound.quantity.dimension and not other.quantity.derived and not other.free
+    ]  # fmt: skip
+    matching = [other for other in alike if _same(bound, other, said, facts)]
+    rivals = [other for other in alike if other not in matching]
+    if not matching or not rivals or "respectively" in facts.text.lower():
+        return False
+    held = frozenset(word for other in matching for word in other.words)
+    here = max(weight(mine & (other.words - _others(other, alike))) for other in matching)
+    if any(here < 1 and weight(mine & (other.words - held)) >= 1 for other in rivals):
+        return True
+    own = label(bound)[1]
+    return any(
+        label(one)[1] and weight(own & (label(other)[1] - label(one)[1])) >= 1 and weight(label(one)[1] - label(other)[1] - own) >= 1
+        for one in matching for other in rivals
+    )  # fmt: skip
+
+
+def _others(bound: Bound, alike: Sequence[Bound]) -> frozenset[str]:
+    return frozenset(word for other in alike if other is not bound for word in other.words)
+
+
+def _of_another_sentence(
+    bound: Bound, mine: frozenset[str], said: Facts, source: Sequence[Facts], holders: Sequence[Facts]
+) -> bool:
+    held = frozenset(word for facts in holders for word in facts.words)
+    for facts in source:
+        if facts in holders:
+            continue
+        for other in facts.quantities:
+            only = facts.words - held
+            named = any(word in only and word in mine and kind == "analyte" for word, kind in said.entities)
+            alike = other.quantity.dimension == bound.quantity.dimension or (named and other.quantity.dimension != "time")
+            if not alike or other.quantity.derived:
+                continue
+            if (
+                weight(mine & only) >= 1
+                and weight(mine & held - facts.words) < 1
+                and weight(mine & facts.words) > weight(mine & held)
+            ):
+                return True
+    return False
+
+
 def _own_words(bound: Bound, said: Facts) -> frozenset[str]:
-    if weight(bound.words) >= 1:
+    if weight(bound.words) >= 1 or len(said.quantities) > 1:
         return bound.words
     return said.words
 
@@ -216,26 +294,21 @@ def _trend(said: Facts, source: Sequence[Facts]) -> Fault | None:
     return None
 
 
-_CAUSES = frozenset(("cause", "caus", "causal"))
-_ASSOCIATED = frozenset(("associat", "risk"))
-
-
-def _certainty(said: Facts, source: Sequence[Facts]) -> Fault | None:
-    words = all_words(source)
-    if said.words & _CAUSES and not words & _CAUSES and words & _ASSOCIATED:
-        return "not_supported", "the source speaks of an association, not of a cause"
-    return None
-
-
 def _coverage(said: Facts, source: Sequence[Facts], claim: str, parts: Sequence[str], closeness: Closeness | None) -> Fault:
     words = all_words(source) | frozenset(w for f in source for c in f.clauses for w in c.without)
+    words |= excused(said, words, source)
     share = weight(said.words & words) / max(weight(said.words), 0.25)
-    measured = any(
-        bound.quantity.dimension
-        and any(agrees(bound.quantity, other.quantity, claim) for f in source for other in f.quantities)
+    placed = bool(said.ids | said.dates | said.levels)
+    measured = placed or any(
+        (bound.quantity.dimension or bound.quantity.number >= _DISTINCTIVE)
+        and (
+            any(agrees(bound.quantity, other.quantity, claim) for f in source for other in f.quantities)
+            or follows(bound.quantity, claim, source)
+        )
         for bound in said.quantities
     )
-    if share >= (_WITH_NUMBERS if measured else _PARTLY_BELOW):
+    missing = weight(said.words - words)
+    if share >= (_WITH_NUMBERS if measured else _ENOUGH_WORDS) or (missing <= 1 and (share > 0 or measured)):
         return "supported", "numbers, names, direction and words agree with the source"
     near = closeness(claim, parts) if closeness else 0.0
     if near >= _CLOSE:
@@ -249,6 +322,6 @@ RULES: dict[str, Callable[[Facts, Sequence[Facts]], Fault | None]] = {
     "references": _references, "levels, ids, dates": _levels_ids_dates, "numbers": _numbers, "keys": _keys,
     "trend": _trend, "bindings": _bindings,
     "names": naming.names, "strangers": naming.strangers, "groups": naming.groups, "meaning": meaning,
-    "certainty": _certainty,
+    "certainty": overclaimed,
 }  # fmt: skip
 """Every rule by name, each to be asked on its own."""

@@ -37,13 +37,18 @@ _DATES = (
     (re.compile(r"\b(\d{1,2})[/.](\d{1,2})[/.](\d{4})\b"), "either"),
     (re.compile(r"(?:\b(?:in|since|until|by|of|during|from|year|between|to|and|through)\s|\()((?:19|20)\d{2})\b(?!\s*(?:%|mg|patients|adults|women|men|people|children))", re.I), "y"),
 )  # fmt: skip
+_BARE_MONTH = re.compile(
+    r"(?<=\bin |\bto |of )(?:January|February|March|April|May|June|July|August|September|October|November|December)\b(?!\s+(?:\d|(?:and|to)\s+[A-Z]))"
+)
+"""A month without its year, which the rest of the sentence tells."""
 _QUOTED = re.compile(r"“([^”]{3,})”|\"([^\"]{3,})\"")
 _ID = re.compile(r"\b[Pp]atient\s(?:no\.?\s|#|ID:?\s)?(?=[\w-]*\d)[\w-]+\b(?!\s*%)|\b(?=[A-Za-z-]*\d)(?:[A-Z]{1,4}-?\d{3,}[A-Z\d-]*|MRN[:#\s]*\d+|[Pp]atient\s(?:no\.?\s|#|ID:?\s)?\w*\d\w*|(?:ct|mr|xray|record|mask)\d+)\b")  # fmt: skip
 _NAME = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?\s+([A-Z][\w'’-]+)|\b[Pp]atient\s+([A-Z][a-z]+(?:\s[A-Z][a-z]+)?)\b|\b([A-Z][a-z]+\s[A-Z][a-z]+)['’]s\b")  # fmt: skip
 _REFERENCE = re.compile(r"\bPMID:?\s?\d+|\b10\.\d{4,}/\S+|\bNCT\d{8}|\b[A-Z][\w'’-]+ et al\.?,?\s*\(?\d{4}\)?|https?://\S+|\bPMC\d+|\(?\b[A-Z][a-z]+ (?:and|&) [A-Z][a-z]+,? \(?(?:19|20)\d\d\)")  # fmt: skip
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+(?=[A-Z\d“\"(])|\n+")
 _SPLIT = re.compile(
-    r";\s|\bbut\b|\bhowever\b|\balthough\b|\bwhereas\b|\bwhile\b|\bthough\b|\byet\b|(?=\band (?:no|not)\b)", re.I
+    r";\s|,\s+(?=(?:no|not|without)\b)|\bbut\b|\bhowever\b|\balthough\b|\bwhereas\b|\bwhile\b|\bthough\b|\byet\b|(?=\band (?:no|not)\b)",
+    re.I,
 )
 _VERB = re.compile(
     r"\b(?:was|were|is|are|did|had|has|have|does|do|can|should|remained|fell|rose|lay|\w{3,}ed|raises?|lowers?)\b", re.I
@@ -55,8 +60,8 @@ _NO_DIFFERENCE = re.compile(
 )
 """Says that two things are alike or that one does nothing to the other: neither a negation nor a direction."""
 _COVERT = re.compile(
-    r"\b(?:resolved|disappeared|vanished|stopped|discontinued|withdrawn|held|withheld|absent|absence|lack(?:s|ed|ing)?|rare|resistant|sterile|"
-    r"independent|spar(?:e|es|ed|ing)|refused|unknown|unclear)\b",
+    r"(?<![-\w])(?:resolved|disappeared|vanished|gone|passed|subsided|abated|ceased|stopped|paused|suspended|interrupted|discontinued|withdrawn|held|withheld|absent|absence|lack(?:s|ed|ing)?|rare|"
+    r"rarely|seldom|infrequent(?:ly)?|hardly|scarcely|(?<!a )few|resistant|sterile|independent|spar(?:e|es|ed|ing)|refused|unknown|unclear)\b",
     re.I,
 )
 """Words that deny without a "not"."""
@@ -64,9 +69,14 @@ _WITHOUT = re.compile(
     r"(?<!those )(?<!patients )(?<!people )(?<!subjects )\bwithout\s+((?:(?!and\b|but\b|was\b|were\b)[\w-]+[ ]?){1,3})", re.I
 )
 _CHUNK = re.compile(
-    r"\bversus\b|\bvs\b\.?|\band\b|\bcompared (?:with|to)\b|\bwhile\b|\bwhereas\b|\bagainst\b|\bthan\b|,\s|;\s|\(", re.I
+    r"\bversus\b|\bvs\b\.?|\band\b|\bcompared (?:with|to)\b|\bwhile\b|\bwhereas\b|\bagainst\b|\binstead of\b|\brather than\b|\bthan\b|,\s|;\s|\(",
+    re.I,
 )
-_PAIRED = re.compile(r"\([^()]*\d[^()]*\b(?:versus|vs|against|and|compared with)\b[^()]*\d[^()]*\)", re.I)
+_FRONTED = re.compile(r"(?:among|in|with|after|on|at|for|under|when|of)\b", re.I)
+"""Begins a phrase before the comma that the rest of the sentence is about ("Among women, ...")."""
+_PAIRED = re.compile(
+    r"\([^()]*\d[^()]*\b(?:versus|vs|against|and|compared with|instead of|rather than)\b[^()]*\d[^()]*\)", re.I
+)
 """Two numbers in brackets after a comparison belong to its sides in turn; which is whose is not read."""
 _TOKEN = re.compile(r"[^\W\d_][\w'’]*", re.UNICODE)
 
@@ -102,6 +112,7 @@ class Bound:
     quantity: Quantity
     words: frozenset[str]
     chunk: int
+    text: str = ""
     free: bool = False
     """Stands in brackets with another number, each for one side of a comparison."""
 
@@ -121,6 +132,8 @@ class Facts:
     entities: tuple[tuple[str, str], ...]
     groups: tuple[tuple[str, frozenset[str]], ...]
     words: frozenset[str]
+    prepared: str = ""
+    """The sentence as read: phrases brought to one form, number words as figures."""
 
 
 def normalise(text: str) -> str:
@@ -133,7 +146,13 @@ def normalise(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """A source cut into sentences."""
-    return [part.strip() for part in _SENTENCE.split(text) if part.strip()]
+    parts: list[str] = []
+    for part in _SENTENCE.split(text):
+        if parts and parts[-1].count("(") > parts[-1].count(")"):  # "(HR 0.7; 95 % CI 0.6 to 0.8)" is one
+            parts[-1] += " " + part.strip()
+        elif part.strip():
+            parts.append(part.strip())
+    return parts
 
 
 @lru_cache(maxsize=4096)
@@ -160,7 +179,8 @@ def facts_of(text: str) -> Facts:
         quotes=tuple(first or second for first, second in _QUOTED.findall(plain)),
         entities=tuple((stem(word), kind) for word in tokens if len(word) > 1 and (kind := entity_kind(word))),
         groups=tuple((name, found) for name, _, table in EXCLUSIVE if (found := _members(tokens, table))),
-        words=_words(prepared),
+        words=words_of(prepared),
+        prepared=prepared,
     )
 
 
@@ -185,6 +205,10 @@ def _ids(text: str) -> frozenset[str]:
 
 def _dates(text: str) -> tuple[frozenset[str], str]:
     found: set[str] = set()
+    years = set(re.findall(r"\b(?:19|20)\d{2}\b", text))
+    if len(years) == 1:
+        (year,) = years
+        text = _BARE_MONTH.sub(lambda m: f"{m.group()} {year}", text)
     for pattern, order in _DATES:
         for match in pattern.finditer(text):
             found |= _date(order, [part or "" for part in match.groups()])
@@ -225,7 +249,8 @@ def _members(tokens: list[str], table: dict[str, str]) -> frozenset[str]:
     return frozenset(table[word.lower()] for word in tokens if word.lower() in table)
 
 
-def _words(text: str) -> frozenset[str]:
+def words_of(text: str) -> frozenset[str]:
+    """Stems of the content words of a text, without words that say more or less."""
     return frozenset(
         stem(w) for w in _tokens(text) if len(w) > 1 and w.lower() not in STOP and not _is(w, UP) and not _is(w, DOWN)
     )
@@ -239,9 +264,9 @@ def _is(word: str, stems: list[str]) -> bool:
 def _clauses(sentence: str) -> tuple[Clause, ...]:
     found: list[Clause] = []
     for part in _parts(sentence):
-        without = frozenset(w for m in _WITHOUT.finditer(part) for w in _words(m.group(1)))
+        without = frozenset(w for m in _WITHOUT.finditer(part) for w in words_of(m.group(1)))
         rest = _WITHOUT.sub(" ", part)
-        if without and not _words(rest):
+        if without and not words_of(rest):
             rest = part
             without = frozenset()
         found.append(_clause(rest, without, found[-1] if found else None))
@@ -263,8 +288,13 @@ def _parts(sentence: str) -> list[str]:
 
 
 def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause:
-    words = _words(text)
-    tokens = _tokens(re.sub(r"\b(?:over|above|below|under|less than|more than|fewer than|lower than|or higher|or lower|or more|or less|higher than)(?=\s+\d|\s*[)]|\s+(?:\w+\s)?$)|\b(?:grade \d+|\d+) or (?:higher|more|lower|less)", " ", text))  # fmt: skip
+    words = words_of(text)
+    directed = _ATTRIBUTE.sub(" ", _LIMIT.sub(" ", text))
+    if len(_DEGREE.split(directed)) > 1 and any(
+        _is(word, UP) or _is(word, DOWN) for word in _tokens(_DEGREE.split(directed)[0])
+    ):
+        directed = _DEGREE.sub(lambda m: " " if m.group().lower() in ("more", "further") else m.group(), directed)
+    tokens = _tokens(directed)
     plain = re.sub(
         r"\b(?:those|patients|people|persons|subjects|participants|controls|ones) without\b",
         " ",
@@ -279,7 +309,7 @@ def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause
         words=words,
         inherited=before.words - words if before and short else frozenset(),
         negated=bool(NEGATION.search(plain))
-        != bool(_COVERT.search(re.sub(r"\b(?:absent|absence|lack(?:s|ed)?)\b", " ", plain))),
+        != bool(not same and _COVERT.search(re.sub(r"\b(?:absent|absence|lack(?:s|ed)?)\b", " ", plain))),
         without=without,
         up=any(_is(word, UP) for word in tokens),
         down=any(_is(word, DOWN) for word in tokens),
@@ -290,10 +320,23 @@ def _clause(text: str, without: frozenset[str], before: Clause | None) -> Clause
         no_difference=same,
         comparative=_comparative(text) if right else 0,
         parity=prod(signs) if signs else 0,
-        moves=_moves(text),
+        moves=_moves(directed),
     )
 
 
+_LIMIT = re.compile(
+    r"\b(?:over|above|below|under|less than|more than|fewer than|lower than|or higher|or lower|or more|or less|higher than)(?=\s+\d|\s*[)]|\s+(?:\w+\s)?$)|\b(?:grade \d+|\d+) or (?:higher|more|lower|less)"
+)  # fmt: skip
+"""Words of more and less that bound a number say nothing of direction."""
+_ATTRIBUTE = re.compile(
+    r"(?<!was )(?<!were )(?<!is )(?<!are )(?<!too )(?<!very )\b(?:high|low|long|short)\b(?=\s[a-z])|\b(?:inhibit|activat|block|induc|stimulat|boost|suppress|promot|depress)[eo]rs?\b",
+    re.I,
+)
+"""Adjectives that name a thing ("high risk", "long bones") rather than tell where it went."""
+_DEGREE = re.compile(
+    r"\b(?:more|further|less|decreased frequent)\b(?=\s(?:with|in|on|after|among|than|under|for)\b|\s*[.,;]|$)", re.I
+)
+"""Tells how far something moved that an earlier word says moved ("fell more with A")."""
 _MOVED = re.compile(
     r"(?:declines?|loss(?:es)?|falls?|rises?|increases?|decreases?|reductions?|drops?|gains?|growth|elevations?)", re.I
 )
@@ -332,23 +375,27 @@ def _than(text: str) -> tuple[frozenset[str], bool, frozenset[str]]:
     match = re.search(r"\b(?:than(?! \d)|versus|vs\.?|compared (?:with|to)|relative to|rather than)\b", text, re.I)
     if match is None or (re.search(r"\d\s*%?\s*$", text[: match.start()]) and match.group().lower() != "compared with"):
         return frozenset(), False, frozenset()
-    left, right = _words(text[: match.start()]), _words(re.split(r"[,(;]", text[match.end() :])[0])
+    left, right = words_of(text[: match.start()]), words_of(re.split(r"[,(;]", text[match.end() :])[0])
     if not left - right:  # "Compared with B, A ..."
-        left = _words(" ".join(re.split(r"[,;]", text[match.end() :])[1:]))
+        left = words_of(" ".join(re.split(r"[,;]", text[match.end() :])[1:]))
     return left - right, True, right - left
 
 
 def _bound(prepared: str) -> tuple[Bound, ...]:
     edges = [0, *(m.start() for m in _CHUNK.finditer(prepared)), len(prepared)]
     chunks = [prepared[a:b] for a, b in pairwise(edges)]
-    words = [_words(chunk) for chunk in chunks]
+    words = [words_of(chunk) for chunk in chunks]
     for place in range(1, len(chunks)):  # a number in brackets belongs to what stands before it
-        if chunks[place].startswith("(") and len(words[place]) < 2:
+        if (chunks[place].startswith("(") and len(words[place]) < 2) or (
+            _FRONTED.match(chunks[place - 1].lstrip(", "))
+            and chunks[place].startswith(", ")
+            and not re.search(r"\d", chunks[place - 1])
+        ):
             words[place] |= words[place - 1]
     paired = [match.span() for match in _PAIRED.finditer(prepared)]
     found = []
     for quantity in quantities_of(prepared):
         index = next(i for i in range(len(chunks)) if edges[i] <= quantity.at < edges[i + 1] or i == len(chunks) - 1)
         inside = any(start <= quantity.at < end for start, end in paired)
-        found.append(Bound(quantity, frozenset() if inside else words[index], index, inside))
+        found.append(Bound(quantity, frozenset() if inside else words[index], index, chunks[index], inside))
     return tuple(found)

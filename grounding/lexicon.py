@@ -11,16 +11,20 @@ from pathlib import Path
 # Phrases become one word, or one word becomes a plain phrase, before anything else is read. Order matters.
 _PHRASES: tuple[tuple[str, str], ...] = (
     (r"n['’]t\b", " not"), (r"\bcannot\b", "can not"), (r"\bcan not be (?:excluded|ruled out)\b|\bnot (?:been )?(?:excluded|ruled out)\b", "is possible"),
-    (r"['’]s\b", ""), (r"\bboth (?=groups?|arms?|trials?|stud|cohort|treatment|regimen|drug|sexes|men|sites|strategies)", "each "),
+    (r"['’]s\b", ""), (r"\bwith (?:or|and) without\b", "with"), (r"\b(?:put|placed|kept) on hold\b", "paused"), (r"\bhyperk[a]?al[a]?emia\b", "potassium elevated"), (r"\bhypok[a]?al[a]?emia\b", "potassium decreased"), (r"\bhypergly[ck][a]?emia\b", "glucose elevated"), (r"\bhyponatr[a]?emia\b", "sodium decreased"), (r"\bhypernatr[a]?emia\b", "sodium elevated"), (r"\b(?:too|abnormally|rather|very) (high|low)\b", r"\1"), (r"\b(community|hospital)-(?:acquired|onset)\b", r"\1acquired"), (r"\bnosocomial\b", "hospitalacquired"), (r"\b(?:at )?(high|low|average)(?:er)?[- ]risk\b", r"\1risk"), (r"\bout-of-hospital\b", "outofhospital"), (r"\bin-hospital\b", "inhospital"), (r"\bno (?:more|less) \w+ than\b|\bno (?:better|worse) (?:and|or|nor) no (?:better|worse)\b|\bneither (?:better|worse) nor (?:better|worse)\b|\b(?:much |about |roughly )?the same (?=with|in|on|for|between|whether)|\b(?:nearly|almost|about|roughly) (?:equal|identical)\b", "not different "),
+    (r"\bnot respond\w* to (?:treatment|therapy|drugs?|medication)\b|\b(?:treatment|drug|therapy)[- ]resistant\b", "refractory"),
+    (r"\bcholecystectom(?:y|ies)\b", "gallbladder removed"), (r"\bappendi?c?ectom(?:y|ies)\b", "appendix removed"), (r"\bhysterectomy\b", "uterus removed"), (r"\bsplenectomy\b", "spleen removed"), (r"\bnephrectomy\b", "kidney removed"), (r"\bmastectomy\b", "breast removed"), (r"\bthyroidectomy\b", "thyroid removed"),
+    (r"\b(?:under|beneath) the skin\b", "subcutaneous"), (r"\bside[- ]effects?\b|\badverse (?:events?|effects?|reactions?)\b", "adversevent"), (r"\bpleural (?:effusion|fluid)\b|\bfluid in the (?:(right|left) )?pleural (?:space|cavity)\b", r"\1 pleural effusion"),
+    (r"\bboth (?=groups?|arms?|trials?|stud|cohort|treatment|regimen|drug|sexes|men|sites|strategies)", "each "),
     (r"\bbab(?:y|ies)\b", "infants"), (r"\btook part\b", "enrolled"),
     (r"\bnot (?:nearly |quite )?as (effective|good|well|safe|frequent|common|high|often) (?:as|with|in)\b", r"decreased \1 than"),
-    (r"\bas (?:effective|good|well|safe) as\b|\b(?:no|not) (?:less effective|worse|inferior) (?:than|to)\b|\bnon-?inferior to\b|\bequally (?:effective|safe|frequent|common|often)\b|\bwork(?:ed|s)? (?:just )?as well as\b|\bas (?:frequent|common|high|low|often) (?:as|with)\b", "not different"),
+    (r"\bas (?:effective|good|well|safe) as\b|\b(?:no|not) (?:less effective|worse|inferior) (?:than|to)\b|\bnon-?inferior to\b|\bequally (?:effective|safe|frequent|common|often|rare|likely|high|low)\b|\bwork(?:ed|s)? (?:just )?as well as\b|(?<!half )(?<!twice )(?<!times )\bas (?:frequent|common|high|low|often) (?:as|with)\b", "not different"),
     (r"\b(?:is|are|was|were) (?:similar|comparable|the same)\b", "was not different"), (r"\bdid not differ\b|\bno different\b|\bno difference\b", "not different"), (r"\b(?:is|are|was|were) (?:clear|unremarkable)\b", "shows no abnormality"),
     (r"\bneither\b(.{1,60}?)\bnor\b", r"no \1 and no "),
     (r"\bnot only\b", ""), (r"\bnot uncommon\w*\b", "frequent"), (r"\bno longer\b", "not"), (r"\bwhether or not\b", "whether"),
     (r"\bno doubt\b", ""), (r"\bwith no\b|\bdevoid of\b|\bfree (?:of|from)\b|\bin the absence of\b", "without"), (r"\bnon[- ]?significan\w*\b|\binsignifican\w*\b", "not significant"),
     (r"\bunchanged\b|\bstayed the same\b", "not changed"), (r"\bunaffected\b", "not affected"), (r"\bineffective\b", "not effective"),
-    (r"\basymptomatic\b", "without symptoms"), (r"\bafebrile\b", "without fever"), (r"\bintact\b", "not fractured"), (r"\bnon-?(?=diabet|smok|pregnan|obes|alcohol|fatal|calcif)", "without "),
+    (r"\basymptomatic\b", "without symptoms,"), (r"\bafebrile\b", "without fever,"), (r"\b(?:high|low|higher|lower)-(?=\w)", ""), (r"\bthe (?:accelerated|reduced|increased|raised|lowered|prolonged|enhanced|high|low|higher|lower)[- ](?=(?:\w+[- ])?(?:group|arm|strategy)\b)|\baccelerated (?=surgery|operation|care|approach|schedule)", "speedy "), (r"\bintact\b", "not fractured"), (r"\bnon-?(?=diabet|smok|pregnan|obes|alcohol|fatal|calcif|valv)(\w+)", r"without \1,"), (r"\bwithout(?=\s*[.,;)]|$)", "otherwise"), (r"\bevery (?=\d|two|three|four|six|eight|twelve|day|week|month|year|other|morning|evening|hour|second|third)", "each "),
     (r"\b(?:similar|comparable|did not differ|equal) (?=between|in both|in the two|across)", "not different "),
     (r"\bhad no effect on\b|\bwas without effect on\b", "did not affect"), (r"\bunaltered\b", "not changed"),
     (r"\b(?:high|raised|elevated) blood pressure\b", "hypertension"), (r"\bheart attacks?\b", "myocardial infarction"), (r"\blow blood pressure\b", "hypotension"),
@@ -36,7 +40,7 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"\bthe front of\b", "anterior"), (r"\bthe back of\b", "posterior"), (r"\b(?:hazard|odds|risk|rate) ratio\b", "effectratio"), (r"\bHR\b|\bOR\b(?= \d)|\bRR\b", "effectratio"),
     (r"\bconfidence interval\b|\bCI\b", "confinterval"), (r"\bgram[- ]negative\b", "gramnegative"), (r"\bgram[- ]positive\b", "grampositive"),
     (r"\bmore (?:often|frequently|frequent|common|commonly|likely)\b", "increased frequent"), (r"\b(?:less|rarely) (?:often|frequently|frequent|common|commonly|likely)\b", "decreased frequent"),
-    (r"\bcommoner\b", "increased frequent"), (r"\brarer\b|\bmore rarely\b|\bfewer\b|\bless\b", "decreased frequent"), (r"\bfollow(?:ed)?[- ]up\b", "followup"), (r"\bheight loss\b|\bloss of height\b", "heightloss"),
+    (r"\bcommoner\b", "increased frequent"), (r"\brarer\b|\bmore rarely\b|\bfewer\b(?! than (?:\d|half|one|two|three|four|five|a ))|(?<!or )\bless\b(?! than (?:\d|half|one|two|three|four|five|a ))", "decreased frequent"), (r"\bfollow(?:ed)?[- ]up\b", "followup"), (r"\bheight loss\b|\bloss of height\b", "heightloss"),
     (r"\b(?:enlarged|swollen) lymph (?:nodes?|glands?)\b", "lymphadenopathy"), (r"\byears old\b|\byears? of age\b|\baged(?= \d)", "years"), (r"\b(?<=\d )(?:mm|cm) high\b", "mm"),
     (r"\b(?:is|was|are|were) not (?:elevated|raised|high|abnormal|enlarged)\b|\b(?:within|in|inside) (?:the )?(?:normal|reference) (?:limits?|range|interval)\b", "was normal"),
     (r"\b(?:above|over) (?:the )?(?:normal|reference|upper) (?:limits?|range|interval)\b", "was elevated"), (r"\bbelow (?:the )?(?:normal|reference|lower) (?:limits?|range|interval)\b", "was decreased"),
@@ -56,7 +60,7 @@ RA rheumatoid arthritis;MS multiple sclerosis;HCC hepatocellular carcinoma;CABG 
 PCI percutaneous coronary intervention;TIA transient ischaemic attack;OA osteoarthritis;T2DM type 2 diabetes;T1DM type 1 diabetes
 LVEF left ventricular ejection fraction;RCT randomised trial;BMD bone mineral density;CRC colorectal cancer;PE pulmonary embolism
 AD Alzheimer disease;PD Parkinson disease;IBD inflammatory bowel disease;CVD cardiovascular disease;WBC white cell count
-RBC red cell count;LOS length of stay;AKI acute kidney injury;ESRD kidney failure;HTN hypertension;DM diabetes;VTE venous thromboembolism
+RBC red cell count;LDCT low-dose CT;DME diabetic macular edema;FNA fine-needle aspiration;ECG electrocardiogram;CSF cerebrospinal fluid;SLE lupus;PCOS polycystic ovary;ALS amyotrophic lateral sclerosis;BPH prostatic hyperplasia;GERD reflux disease;OSA sleep apnea;PTSD post-traumatic stress;ADHD attention deficit hyperactivity;NSTEMI myocardial infarction;STEMI myocardial infarction;AMD macular degeneration;DKA ketoacidosis;EF ejection fraction;QOL quality of life;AE adverse event;SAE serious adverse event;GFR glomerular filtration rate;Hb hemoglobin;LOS length of stay;AKI acute kidney injury;ESRD kidney failure;HTN hypertension;DM diabetes;VTE venous thromboembolism
 """.strip()
 _SHORT = {
     name: words for name, _, words in (item.partition(" ") for item in re.split(r"[;\n]", _ABBREVIATIONS))
@@ -90,7 +94,7 @@ treatment treated treat therapy given giving administered received taken
 remission remissions
 differ different difference differences differed
 started start begun began initiated initiation
-stopped discontinued ceased withdrawn
+stopped discontinued ceased withdrawn paused suspended interrupted
 protrusion protrudes protruding protruded
 vaccination vaccinated vaccine immunisation immunization
 associated association linked related correlated
@@ -146,10 +150,10 @@ discharged discharge released
 measured assessed evaluated examined
 """.strip()
 
-UP = """increas rais ris rose risen high higher greater more elevat gain longer exceed grew grow grown double doubled tripled
+UP = """increas rais raise raises raising rises rising grows growing climbs ris rose risen high higher greater more elevat gain longer exceed grew grow grown double doubled tripled
 triple prolong lengthen heighten upward climb climbed surged augment enhanc
 accelerat hasten quicken faster boost expand strengthen escalat intensif stimulat activat induc promot upregulat above larger""".split()  # noqa: SIM905
-DOWN = """decreas reduc lower low fall fell fallen less declin drop dropp smaller shorter shorten lost lose los
+DOWN = """decreas reduc lowers lowering falls falling drops dropping cuts cutting lower low fall fell fallen less declin drop dropp smaller shorter shorten lost lose los
 loss cut halv diminish attenuat lessen prevent sooner suppress drop minimi lowered decreased
 slow slowed slower slows decelerat shrink shrank shrunk curb curtail dampen blunt mitigat alleviat reliev eased suppress inhibit block weaken dip
 repress downregulat below underestimat""".split()  # noqa: SIM905
@@ -173,21 +177,26 @@ pressure! systolic diastolic
 valve! aortic mitral tricuspid
 age! children=child=childhood=pediatric=boys=girls adults=adult elderly=old adolescents=adolescent=teenagers infants=infant=neonates=newborns=neonatal young=younger
 sign positively negatively=inversely
-sex! women=woman=female=females=she=her=girls=girl men=man=male=males=he=his=boys=boy
+sex! women=woman=female=females=girls=girl men=man=male=males=boys=boy
+pronoun she=her=ms=mrs he=his=him=mr
 menopause! premenopausal postmenopausal perimenopausal
 species! mice=mouse=murine rats=rat humans=human dogs
 ethnic black=african white=caucasian asian hispanic
 setting inpatients=inpatient=hospitalized outpatients=outpatient=ambulatory
 severity mild moderate severe
+size small=little=tiny large=big=huge=massive
+riskgrade highrisk lowrisk averagerisk
+origin communityacquired hospitalacquired
+place! inhospital outofhospital
 course acute chronic
 tumour benign malignant=malignancy
 state normal abnormal enlarged elevated=raised
 result positive negative
 susceptibility susceptible=sensitive resistant=resistance
 gram gramnegative grampositive
-order before=prior after=following
-route! oral=orally=tablets=tablet intravenous=intravenously=infusion subcutaneous intramuscular=intramuscularly inhaled=inhalation topical=topically rectal=rectally transdermal
-plan started stopped continued
+order before after=following
+route! oral=orally intravenous=intravenously subcutaneous intramuscular=intramuscularly inhaled=inhalation topical=topically rectal=rectally transdermal
+plan started stopped=discontinued=paused=suspended=withheld continued
 verdict recommended=indicated avoid=avoided=contraindicated
 admission admitted discharged
 risk protective harmful
@@ -217,13 +226,13 @@ GENERIC = frozenset(
     percent number total case course level value given treatment increased decreased change also further respectively
     significant significantly associat frequency measur remain reach achiev among occur cause differ time day month year
     week hour ago within over during follow conduct carried took take place perform latest current again later run ran last come came
-    people person cover enrol authors overall found go went gone give gave altogether nearly roughly minut second dose doses""".split()  # noqa: SIM905
+    people person cover enrol authors overall found go went gone give gave altogether nearly roughly minut second dose doses done made""".split()  # noqa: SIM905
 )
 STOP = frozenset(
     """a an the of in on at to for with and or is are was were be been being has have had it its this that these those by as
     from than then which who whose into over their there against about did do does not no none never neither nor without
     but also were will would can could may might should very when while after before between both each other some any all
-    such only per via if so up out more most less fewer them they he she his her you your i we our him what cannot""".split()  # noqa: SIM905
+    such only per via if so up out more most less fewer them they he she his her you your i we our him what cannot one mg ml mm cm kg mmol mol mmhg dl iu ng µg µmol""".split()  # noqa: SIM905
 )
 _SUFFIXES = ("ations", "ation", "ements", "ement", "ments", "ment", "ings", "ing", "ions", "ion", "ically", "ally", "ies", "ied", "ity", "ous", "ives", "ive", "ances", "ance", "ed", "es", "ly", "al", "s", "e", "y")  # fmt: skip
 

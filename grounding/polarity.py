@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from grounding.derived import is_rest
 from grounding.facts import Clause, Facts
 from grounding.weighing import Fault, weight
 
@@ -29,14 +31,16 @@ def meaning(said: Facts, source: Sequence[Facts]) -> Fault | None:
         if top < 0.9 or top < _ABOUT_THE_SAME * weight(clause.words):
             continue
         nearest = [(other, negated) for score, other, negated in ranked if score > top - 0.01]
-        if all(negated != clause.negated for _, negated in nearest) and not _says_no_change(clause, nearest[0][0]):
+        rest = clause.negated and any(is_rest(bound.quantity, said.text, source) for bound in said.quantities)
+        if (
+            not rest
+            and all(negated != clause.negated for _, negated in nearest)
+            and not _says_no_change(clause, nearest[0][0])
+        ):
             return "contradicted", "negation differs from the source"
         faults = [_turned(clause, other) for other, negated in nearest if negated == clause.negated]
         if faults and all(faults):
             return "contradicted", faults[0]
-        fault = _numbers_order(clause, source)
-        if fault:
-            return "contradicted", fault
     return None
 
 
@@ -50,7 +54,9 @@ class _Polarised:
         """Shared weight with the asserted or the excluded words of a source's clause."""
         words = self.clause.words | (self.clause.without if self.clause.negated else frozenset())
         if negated and not other.negated:
-            return weight(words & other.without) + (0.01 if words & other.without else -9)
+            if not words & other.without:
+                return -9.0
+            return weight(words & (other.without | (other.words if self.clause.negated else frozenset()))) + 0.01
         own = weight(words & other.words) + 0.6 * weight(words & other.inherited)
         moved = (self.clause.up or self.clause.down) and (other.up or other.down)
         return own + (0.3 if moved else 0)
@@ -58,6 +64,10 @@ class _Polarised:
 
 def _says_no_change(mine: Clause, theirs: Clause) -> bool:
     """Words such as "did not increase" where the source says it fell (or the other way round) is no contradiction."""
+    if mine.negated and (mine.up or mine.down) and theirs.no_difference:
+        return True  # "did not rise" where the source says "was similar"
+    if mine.negated and (mine.up or mine.down) and not (theirs.up or theirs.down) and re.search(r"\d.*\d", theirs.text):
+        return True  # "did not fall" against the numbers of both groups
     return (
         mine.negated and ((mine.up and theirs.down and not theirs.up) or (mine.down and theirs.up and not theirs.down))
     ) or (theirs.negated and not (mine.up or mine.down) and (theirs.up or theirs.down))
@@ -95,39 +105,3 @@ def _turned(mine: Clause, theirs: Clause) -> str:
     if (mine.better and theirs.worse and not theirs.better) or (mine.worse and theirs.better and not theirs.worse):
         return "better and worse are exchanged"
     return ""
-
-
-def _numbers_order(clause: Clause, source: Sequence[Facts]) -> str:
-    """The claim "A is lower than B" against "12 % with A, 18 % with B"."""
-    a, b = clause.left_of_than, clause.right_of_than
-    if not b or not clause.comparative or clause.negated:
-        return ""
-    for facts in source:
-        pairs = [
-            (x, y)
-            for x in facts.quantities
-            for y in facts.quantities
-            if x.chunk < y.chunk and x.quantity.dimension == y.quantity.dimension and not x.quantity.derived
-        ]
-        for x, y in pairs:
-            theirs, mine = (
-                (x, y) if x.words & b and not y.words & b else (y, x) if y.words & b and not x.words & b else (None, None)
-            )
-            if theirs is None or mine is None or not mine.words & (a - theirs.words):
-                continue
-            arm = mine.words & (a - theirs.words) if theirs.chunk < mine.chunk else frozenset()
-            if weight((clause.words - b - arm) & facts.words) < 1:
-                continue  # the numbers are of another outcome
-            higher = mine.quantity.value > theirs.quantity.value
-            told = facts.text.partition(min(mine, theirs, key=lambda bound: bound.chunk).quantity.text)[0]
-            falling = any(_is_falling(word) for word in told.lower().split())
-            if higher != (clause.comparative > 0) and not falling:
-                return "the numbers of the source say the opposite"
-    return ""
-
-
-def _is_falling(word: str) -> bool:
-    """A number of a fall or a loss: a larger one is not "higher"."""
-    return word.strip(".,;()").startswith(
-        ("fall", "fell", "loss", "lost", "reduc", "decreas", "declin", "drop", "lower", "shorten")
-    )

@@ -50,16 +50,21 @@ _QUANTITY = re.compile(
 _LABELLED = re.compile(
     r"\b(grade|stage|class|type|phase|category|zone|tier)s?\s+(iv|iii|ii|i|v|\d+)(?=[\sabc.,;):]|$)", re.I
 )
+_SCORE = re.compile(
+    r"\b([A-Z][A-Z-]{2,})\s(\d{1,3})\b(?![\d.,]*\d|\s?(?:%|[a-zA-Zµ]+/|mg|mm|cm|ml|points?|patients|days|weeks|months|years))"
+)
+"""A score whose number is part of its name, as in "PASI 75"."""
 _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5}
 _ABOUT = re.compile(
-    r"(?:about|approximately|approx\.?|around|roughly|nearly|almost|circa|some|~|≈|close to|estimated)\s*$", re.I
+    r"(?:about|approximately|approx\.?|around|roughly|nearly|almost|circa|some|~|≈|close to|estimated|just over|just under)\s*[≈~]?$",
+    re.I,
 )
 _LEAST = re.compile(
-    r"(?:≥|>|>=|at least|over|above|more than|greater than|older than|exceed\w*|no less than|not less than|minimum of|higher than)\s*(?:age\s)?$",
+    r"(?:≥|>|>=|at least|over|above|more than|greater than|older than|exceed\w*|no less than|not less than|minimum of|higher than|upwards of)\s*(?:age\s)?≈?$",
     re.I,
 )
 _MOST = re.compile(
-    r"(?:≤|<|<=|under|below|less than|fewer than|at most|up to|no more than|not more than|younger than|lower than|maximum of|not exceed\w*)\s*(?:age\s)?$",
+    r"(?:≤|<|<=|under|below|less than|fewer than|at most|up to|no more than|not more than|younger than|lower than|maximum of|not exceed\w*)\s*(?:age\s)?≈?$",
     re.I,
 )
 _LEAST_AFTER = re.compile(r"\s*(?:\+|or (?:more|higher|older|above|greater|over|longer)|and (?:above|over|older))", re.I)
@@ -102,17 +107,23 @@ _PER_DAY: tuple[tuple[str, float], ...] = (
     (r"\b(?:thrice|three times|3 times) (?:a |per |every )?(?:day|daily)\b|\bt\.?i\.?d\b|\bevery 8 h(?:ours)?\b|\bq8h\b", 3),
     (r"\b(?:four times|4 times) (?:a |per |every )?(?:day|daily)\b|\bq\.?i\.?d\b|\bevery 6 h(?:ours)?\b|\bq6h\b", 4),
     (r"\b(?:twice|two times) (?:a |per )?week(?:ly)?\b", 2 / 7),
-    (r"\b(?:once|one time) (?:a |per |every )?week(?:ly)?\b|\bonce[- ]weekly\b|\bevery week\b|\bweekly\b", 1 / 7),
-    (r"\b(?:once|one time) (?:a |per |every )?month(?:ly)?\b|\bmonthly\b", 1 / 30),
+    (r"\b(?:once|one time) (?:a |per |every )?week(?:ly)?\b|\bonce[- ]weekly\b|\b(?:every|each|per) week\b|\bweekly\b", 1 / 7),
+    (r"\b(?:once|one time) (?:a |per |every )?month(?:ly)?\b|\bmonthly\b|\b(?:every|each|per) month\b", 1 / 30),
     (r"\bdaily\b(?! (?:dos|total|amount|intake|life|living|activit|practice))", 1),
 )  # fmt: skip
 _SHARES: tuple[tuple[str, str], ...] = (
-    (r"\bhalf a year\b", "6 months"), (r"(?<!times )(?<!once )(?<!twice )(?<!thrice )\ba (?=(?:year|month|week|day|hour)\b)", "1 "), (r"\bone (?=(?:year|month|week|day|hour)s?\b)", "1 "),
-    (r"\bthree[- ]quarters?\b", "75 %"), (r"\btwo[- ]thirds\b", "66.7 %"), (r"\b(?:a|one)[- ]third\b", "33.3 %"),
-    (r"\b(?:a|one)[- ]quarter\b", "25 %"), (r"\b(?:a|one)[- ]fifth\b", "20 %"), (r"\b(?:a|one)[- ]tenth\b", "10 %"),
-    (r"\b(?:one[- ])?half(?= of| the)|\bhalving\b|\bhalved\b|\bhalves\b|\bby half\b", r"halved 50 %"),
-    (r"\bdoubl(?:ed?|es|ing)\b(?![- ]blind)|\btwice (?=as|the)|\btwo[- ]?fold\b", "doubled 2 fold"),
-    (r"\btripl(?:ed?|es|ing)\b|\bthree[- ]?fold\b", "tripled 3 fold"),
+    (r"\b(?:an?|one) (hour|day|week|month|year) and a half\b", r"1.5 \1s"), (r"\b(?:the )?(other|same|first|last|next) (?=(?:two|three|four)\b)", r"\1 "),
+    (r"\b(?:the|these|those|its|their|between) (?:two|three|four)(?= (?!hours|days|weeks|months|years|of|in|out|thirds|quarters|points)[a-z])", " "),
+    (r"(?<!\d )(?<!\d-)(?<!per )(?<!a )(?<!each )\b(day|week|month|year|hour|minute) (\d+)\b(?![.,]?\d|\s?(?:%|mg|ml|mm|days?|weeks?|months?|years?))", r"\2 \1s"),
+    (r"\bhalf a year\b", "6 months"), (r"(?<!times )(?<!once )(?<!twice )(?<!thrice )(?<!fold )(?<! g )(?<!mg )(?<!units )\ba (?=(?:year|month|week|day|hour)\b)", "1 "), (r"\bone (?=(?:year|month|week|day|hour)s?\b)", "1 "),
+    (r"\bthree[- ]quarters?\b", "≈75 %"), (r"\btwo[- ]thirds\b", "≈66.7 %"), (r"\b(?:a|one)[- ]third\b", "≈33.3 %"),
+    (r"\b(?:a|one)[- ]quarter\b", "≈25 %"), (r"\b(?:a|one)[- ]fifth\b", "≈20 %"), (r"\b(?:a|one)[- ]tenth\b", "≈10 %"), (r"\btwo[- ]fifths\b", "≈40 %"), (r"\bthree[- ]fifths\b", "≈60 %"),
+    (r"\bhalf as (?=often|many|much|common|frequent|likely|high|long)", "≈0.5 fold "),
+    (r"\b(?:more|less) than (?:halving|halved|halves)\b", "less than 0.5 fold"), (r"\bhalving\b|\bhalved\b|\bhalves\b|\bby half\b", "halved ≈0.5 fold"),
+    (r"\b(first|last|next) (?=(?:hour|day|week|month|year)\b)", r"\1 1 "), (r"\b(?:a )?fortnight\b", "2 weeks"), (r"\b(?:one[- ])?half\b(?![- ](?:a\b|an\b|life|hour|dose|yearly|time))", r"≈50 %"),
+    (r"\bmore than doubl(?:ed|es|ing)\b", "more than 2 fold"), (r"\bmore than tripl(?:ed|es|ing)\b", "more than 3 fold"),
+    (r"\bdoubl(?:ed?|es|ing)\b(?![- ]blind)|\btwice (?=as|the)|\btwo[- ]?fold\b", "doubled ≈2 fold"),
+    (r"\btripl(?:ed?|es|ing)\b|\bthree[- ]?fold\b|\bthree times (?=as|the)", "tripled ≈3 fold"),
 )  # fmt: skip
 
 
@@ -147,9 +158,10 @@ def prepare(text: str) -> str:
     )
     text = re.sub(rf"(?<=\d)(\s?(?:{_UNITS}))\s(?:a|an|per|each) (?:day|year|month|week|hour)\b", r"\1", text, flags=re.I)
     text = re.sub(r"\b(?:no one|one another|one of)\b", " ", text, flags=re.I)
+    text = re.sub(r"\bper (10{2,5}|1,000|10,000|100,000)\b", lambda m: "per" + "ten" * m[1].count("0"), text)
     for pattern, figure in _SHARES:
         text = re.sub(pattern, figure, text, flags=re.I)
-    text = re.sub(rf"\b(one|{_WORD}|\d+) (?:in|out of) (?:every )?({_WORD}|\d+)\b", _one_in, text, flags=re.I)
+    text = re.sub(rf"(?<![\d.])\b(one|{_WORD}|\d+) (?:in|out of) (?:every )?({_WORD}|\d+)\b", _one_in, text, flags=re.I)
     text = _WORDS.sub(_digits, text)
     text = re.sub(r"(?<=\d)\s*hundred\b", "00", text)
     text = re.sub(r"(?<=\d)\s*thousand\b", "000", text)
@@ -170,7 +182,7 @@ def _digits(match: re.Match[str]) -> str:
 
 def _one_in(match: re.Match[str]) -> str:
     part, whole = (_ONES.get(word.lower(), _TENS.get(word.lower(), 0)) or int(word) for word in match.groups())
-    return f"{100 * part / whole:.3g} %" if 0 < part < whole else match.group()
+    return f"≈{100 * part / whole:.3g} %" if 0 < part < whole else match.group()
 
 
 def quantities_of(prepared: str) -> tuple[Quantity, ...]:
@@ -185,6 +197,9 @@ def quantities_of(prepared: str) -> tuple[Quantity, ...]:
         number = _ROMAN.get(match[2].lower()) or int(match[2])
         found.append(Quantity(number, match[1].lower(), 1, match.group(), 0, match.start(2)))
     text = _LABELLED.sub(lambda m: " " * len(m.group()), text)
+    for match in _SCORE.finditer(text):
+        found.append(Quantity(int(match[2]), match[1].lower().replace("-", ""), 1, match.group(), 0, match.start(2)))
+    text = _SCORE.sub(lambda m: " " * len(m.group()), text)
     matches = list(_QUANTITY.finditer(text))
     for index, match in enumerate(matches):
         after = matches[index + 1] if index + 1 < len(matches) else None
@@ -231,8 +246,20 @@ def agrees(mine: Quantity, theirs: Quantity, context: str) -> bool:
     converted = _in_unit_of(mine, theirs, context)
     if converted is None:
         return False
-    same_unit = mine.dimension == theirs.dimension and mine.factor == theirs.factor
-    return _equal(mine, converted, 1e-9 if same_unit else 0.015 if mine.dimension != "time" else 0.09)
+    same_unit = (mine.dimension == theirs.dimension and mine.factor == theirs.factor) or "" in (
+        mine.dimension,
+        theirs.dimension,
+    )
+    return _equal(mine, converted, 1e-9 if same_unit else _tolerance(mine, theirs))
+
+
+def _tolerance(mine: Quantity, theirs: Quantity) -> float:
+    """Months and years are not a whole number of days or weeks."""
+    months = mine.dimension == "time" and (mine.factor < _MONTH <= theirs.factor or theirs.factor < _MONTH <= mine.factor)
+    return 0.09 if months else 0.015
+
+
+_MONTH = 2629800
 
 
 def _in_unit_of(mine: Quantity, theirs: Quantity, context: str) -> float | None:
@@ -250,11 +277,24 @@ def _in_unit_of(mine: Quantity, theirs: Quantity, context: str) -> float | None:
             return None
         base = theirs.value / molar if mine.dimension == "moles/volume" else theirs.value * molar
         return base / mine.factor
+    if pair == {"fold", "share"}:  # halved is a fall by 50 %
+        return 100 - 100 * theirs.number if mine.dimension == "share" else 1 - theirs.number / 100
     if pair == {"celsius", "fahrenheit"}:
         return theirs.number * 9 / 5 + 32 if mine.dimension == "fahrenheit" else (theirs.number - 32) * 5 / 9
     if pair == {"share", "mmol/mol"}:  # HbA1c, NGSP to IFCC
         return 10.93 * theirs.number - 23.5 if mine.dimension == "mmol/mol" else (theirs.number + 23.5) / 10.93
     return None
+
+
+def near(mine: Quantity, value: float) -> bool:
+    """Whether a computed value is what is claimed, as far as the claim is written out."""
+    if mine.bound:
+        return (
+            mine.number < value <= 1.25 * mine.number if mine.bound == "least" else 0.75 * mine.number <= value < mine.number
+        )
+    return _equal(mine, value, 1e-6) or abs(mine.number - value) <= 0.51 * 10.0**-mine.decimals * (
+        1 if mine.number >= 10 or mine.decimals else 0
+    )
 
 
 def _equal(mine: Quantity, theirs: float, tolerance: float) -> bool:

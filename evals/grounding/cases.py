@@ -18,6 +18,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grounding.batch import Item
+
 _FOLDER = Path(__file__).parent
 _SLOT = re.compile(r"\{(\w+)(')?(?:([*/])([\d.]+))?(?::(\d))?\}")
 
@@ -29,7 +31,7 @@ class Case:
     id: str
     family: str
     sentence: str
-    evidence: tuple[str, ...]
+    evidence: tuple[Item, ...]
     faulty: bool
     kind: str
 

@@ -41,7 +41,7 @@ def test_faithful_wordings_pass(sentence: str, source: str) -> None:
     [
         ("On 2019-03-14 creatinine was 2.1 mg/dL.", RECORD, "another date"),
         ("Creatinine fell between March and September 2019.", RECORD, "other way"),
-        ("Cough was more frequent on placebo than on romosozumab.", TRIAL, "numbers of the source"),
+        ("Cough was more frequent on placebo than on romosozumab.", TRIAL, "other side"),
         ("Romosozumab accelerated the decline of renal function by 12 %.", TRIAL, "direction"),
         ("Overall survival was significantly different.", TRIAL, "no difference"),
         ("Ankle swelling is still present.", TRIAL, "negation"),
