@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from tools.ehr.models.concepts import code_counts, fit_binning, fit_concepts
-from tools.ehr.models.fewshot import Learner, few_shot
+from tools.ehr.models.fewshot import few_shot, logistic
 from tools.ehr.risk.datasets import Sample, read_folder, sample
 from tools.ehr.risk.evaluate import held_out
 from tools.ehr.risk.network import Network, normal_scores
@@ -44,18 +43,11 @@ def shots(part: Sample, draws: int, rounds: int = 1000) -> dict[str, list[dict[s
     inputs = {"features": _features(part, ~held), "concept vectors": _concepts(part, ~held)}
     return {
         name: [
-            asdict(shot) for shot in few_shot(_line(x, part.y), part.y, part.rows.patient, held, draws=draws, rounds=rounds)
+            asdict(shot)
+            for shot in few_shot(logistic(x, part.y), part.y, part.rows.patient, held, draws=draws, rounds=rounds)
         ]
         for name, x in inputs.items()
     }
-
-
-def _line(x: Matrix, y: Array) -> Learner:
-    def learn(train: NDArray[np.intp], test: NDArray[np.intp]) -> Array:
-        model = LogisticRegression(C=0.01, max_iter=200).fit(x[train], y[train])
-        return np.asarray(model.predict_proba(x[test])[:, 1])
-
-    return learn
 
 
 def _features(part: Sample, mine: NDArray[np.bool_]) -> Matrix:

@@ -33,6 +33,13 @@ def add_ehr(commands: Commands) -> None:
     similar.add_argument("--reference", metavar="F", help="groups of your own instead of the shipped ones")
     similar.add_argument("--build", metavar="DIR", help="make groups from a set with stays in intensive care")
     similar.add_argument("--out", metavar="F", help="where --build writes them")
+    embedding = _ehr_action(actions, "embed", "vectors of a CLMBR model at given moments, and what few patients teach")
+    embedding.add_argument("--data", required=True, metavar="MEDS", help="a MEDS set with the model's own codes")
+    embedding.add_argument("--labels", required=True, metavar="F.parquet", help="subject_id, prediction_time, boolean_value")
+    embedding.add_argument(
+        "--weights", required=True, metavar="DIR", help="config.json, model.safetensors, dictionary.msgpack"
+    )
+    embedding.add_argument("--out", metavar="F.npy", help="where to write the vectors, a row per label")
     making = _ehr_action(actions, "synthesize", "a synthetic cohort of a task's features, with a report")
     making.add_argument("--rows", type=int, default=1000, metavar="N", help="how many to make (default 1000)")
     making.add_argument("--weight", type=float, default=0.5, metavar="W", help="0: subgroups as they are, 1: all alike")
@@ -49,8 +56,9 @@ def add_ehr(commands: Commands) -> None:
         action.add_argument("--predicates", metavar="P.yaml", help="of an ACES task: what the set calls its events")
     for action in (evaluating, predicting, scoring):
         action.add_argument("--weights", metavar="DIR", help="a model written by `ehr train` instead of the shipped one")
-    for action in (importing, training, evaluating, making, scoring):
+    for action in (importing, training, evaluating, making, scoring, embedding):
         action.add_argument("--zone", default="UTC", help="time zone of times that name none (default UTC)")
+    for action in (importing, training, evaluating, making, scoring):
         action.add_argument("--mapping", metavar="M.yaml", help="what the columns of a table mean")
 
 

@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run one action of `ehr`."""
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
         "import": _import, "tasks": _tasks, "train": _train, "evaluate": _evaluate, "predict": _predict, "similar": _similar,
-        "synthesize": _synthesize, "score": _score,
+        "synthesize": _synthesize, "score": _score, "embed": _embed,
     }  # fmt: skip
     return actions[arguments.action](arguments)
 
@@ -262,3 +262,9 @@ def _synthesize(arguments: argparse.Namespace) -> int:
     found = report.as_json()
     print(json.dumps(found) if arguments.json else "\n".join(f"{name}: {value:g}" for name, value in found.items()))
     return 0
+
+
+def _embed(arguments: argparse.Namespace) -> int:
+    from ui.commands.ehr_embed import embed
+
+    return embed(arguments)

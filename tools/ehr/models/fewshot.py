@@ -19,6 +19,17 @@ Learner = Callable[[NDArray[np.intp], NDArray[np.intp]], Array]
 """(training rows, test rows) to probabilities of the test rows."""
 
 
+def logistic(x: NDArray[np.float32], y: Array) -> Learner:
+    """An L2 logistic regression on the columns of x, shape (n, features)."""
+    from sklearn.linear_model import LogisticRegression
+
+    def learn(train: NDArray[np.intp], test: NDArray[np.intp]) -> Array:
+        model = LogisticRegression(C=0.01, max_iter=200).fit(x[train], y[train])
+        return np.asarray(model.predict_proba(x[test])[:, 1])
+
+    return learn
+
+
 @dataclass(frozen=True)
 class Shot:
     """Figures at one k: means over the draws, of the ends of the interval as well."""
