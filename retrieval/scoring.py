@@ -46,6 +46,7 @@ _CANDIDATES = 1000
 _KNOWN_FROM = 3
 """Documents from which on an abbreviation counts as one that the index uses itself."""
 _SPELLED_OUT_WEIGHT = 0.5
+_SAMPLED = 64
 _RRF_K = 60
 """Cormack, Clarke and Buettcher, SIGIR 2009."""
 _FEW = 0.05
@@ -310,7 +311,16 @@ def _top(values: Floats, k: int) -> Places:
     k = min(k, len(values))
     if k == 0:
         return np.zeros(0, dtype=np.int64)
-    part = np.sort(np.argpartition(-values, k - 1)[:k])
+    sample = values[::_SAMPLED]
+    above = 2 * k // _SAMPLED + 1
+    if above < len(sample) // 2:
+        # What few of a sample reach holds the largest and little else; when it does not, all are looked at.
+        likely = np.flatnonzero(values >= np.partition(sample, len(sample) - above)[len(sample) - above])
+        if k <= len(likely) < len(values):
+            return likely[_top(values[likely], k)]
+    least = np.partition(values, len(values) - k)[len(values) - k]
+    larger = np.flatnonzero(values > least)
+    part = np.sort(np.concatenate([larger, np.flatnonzero(values == least)[: k - len(larger)]]))
     return part[np.argsort(-values[part], kind="stable")]
 
 

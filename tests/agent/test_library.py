@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -143,8 +144,12 @@ def test_a_conversation_is_answered_from_its_own_collections_only(
     assert assistant.search_scope(ME, branch).designs == ("randomised trial",)
 
 
+STORES = ["qdrant", *(["chroma"] if importlib.util.find_spec("chromadb") else [])]
+
+
+@pytest.mark.parametrize("kind", STORES)
 def test_the_library_and_the_chat_search_alike_with_the_reranker_and_the_store_of_the_settings(
-    home_with_index: None, papers: Path, tmp_path: Path
+    home_with_index: None, papers: Path, tmp_path: Path, kind: str
 ) -> None:
     scope = SearchScope(corpora=("project-a",))
     question = "What does the literature say about teriparatide and vertebral fractures?"
@@ -156,7 +161,7 @@ def test_the_library_and_the_chat_search_alike_with_the_reranker_and_the_store_o
         return 200, json.dumps({"results": rows}).encode()
 
     with serving({"/v1/rerank": rerank}) as url:
-        settings = load_settings(reranker=f"{url}/v1#r", vector_store=f"qdrant:{tmp_path / 'stores'}")
+        settings = load_settings(reranker=f"{url}/v1#r", vector_store=f"{kind}:{tmp_path / 'stores'}")
         with build_assistant(settings) as assistant:
             library = assistant.library
             assert library is not None

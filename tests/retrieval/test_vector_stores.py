@@ -159,10 +159,11 @@ def test_a_store_of_an_index_that_was_made_anew_gets_the_new_vectors(tmp_path: P
     other.close()
 
 
-def test_a_search_through_another_store_ranks_as_through_its_own(tmp_path: Path, encoder: MiniLM) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in STORES if "faiss" not in kind])
+def test_a_search_through_another_store_ranks_as_through_its_own(tmp_path: Path, encoder: MiniLM, kind: str) -> None:
     index = Index(tmp_path / "bones", encoder)
     index.add(Document(id=str(n), text=text) for n, text in enumerate(TEXTS))
-    mirror = mirror_named(f"qdrant:{tmp_path / 'stores'}")
+    mirror = mirror_named(f"{kind}:{tmp_path / 'stores'}")
     assert mirror is not None
     through, own = HybridSearch(index, vectors=mirror.of), HybridSearch(index)
     question = "does alendronate protect the hip"
