@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,6 +23,7 @@ from ui.rooms import rooms_html
 from ui.scope import ScopeParts, lay_out_scope, scope_of
 
 _POLL_S = 0.3
+_FIRST_START_S = 20.0
 _START = "literature:starter"
 
 
@@ -129,7 +131,10 @@ class LibraryDesk:
         self._scope = scope
 
     def load(self, current: str) -> Changes:
-        """The page opens."""
+        """The page opens. Right after the first start the starter collection is still being made: it is waited for."""
+        until = time.monotonic() + _FIRST_START_S
+        while not self._library.collections() and time.monotonic() < until:
+            time.sleep(_POLL_S)
         return self._shown(current)
 
     def make(self, name: str, kind: Kind, current: str) -> Changes:

@@ -73,6 +73,9 @@ def test_one_finger_scrolls_slices_and_a_tap_sets_the_cross(phone: Page) -> None
 
 
 def test_two_fingers_zoom_about_the_point_between_them_move_the_picture_and_scroll_past_it(phone: Page) -> None:
+    phone.locator("#panel").evaluate(
+        "panel => panel.append(Object.assign(document.createElement('div'), { style: 'height: 500px; flex: none' }))"
+    )
     fingers, before = Fingers(phone, 'canvas[data-plane="sagittal"]'), looked_at(phone)
     fingers.move([(-20, 60), (20, 60)], [(-20, 0), (20, 0)])
     now = looked_at(phone)
@@ -82,7 +85,7 @@ def test_two_fingers_zoom_about_the_point_between_them_move_the_picture_and_scro
     under = "at => { const p = consiliumViewer.volume.panes[0], b = p.canvas.getBoundingClientRect(); return p.under({ clientX: b.x + b.width / 2 + at[0], clientY: b.y + b.height / 2 + at[1] }); }"
     pixel = phone.evaluate(under, [30, 20])
     fingers.move([(10, 20), (50, 20)], [(-10, 20), (70, 20)])
-    assert looked_at(phone)["zoom"] == pytest.approx(2, rel=0.05)
+    assert looked_at(phone)["zoom"] == pytest.approx(1.75, rel=0.12)  # the first eighth only tells that it is a zoom
     assert phone.evaluate(under, [30, 20]) == pytest.approx(pixel, abs=1)
     before = looked_at(phone)
     fingers.move([(-30, -20), (30, -20)], [(-10, 20), (50, 20)])
@@ -112,11 +115,14 @@ def test_a_film_is_zoomed_by_two_fingers_and_moved_by_one(phone: Page) -> None:
 
 def test_what_is_tapped_is_large_enough(phone: Page) -> None:
     """WCAG 2.2 asks for 24 x 24 pixels of every target (2.5.8, AA), but for those in running text; these have them too."""
+    small = []
     for name in ("panel", "middle", "side"):
         phone.click(f'#views [data-view="{name}"]')
-        small = phone.evaluate(
-            """() => [...document.querySelectorAll('button, select, [role="tab"], input[type="range"]')].filter((e) => e.checkVisibility()
-            && !e.closest('.off')).map((e) => [e.outerHTML.slice(0, 80), e.getBoundingClientRect()]).filter(([, r]) => r.width && r.height
-            && (r.width < 24 || r.height < 24)).map(([words, r]) => `${words} ${Math.round(r.width)} x ${Math.round(r.height)}`)"""
+        small += phone.evaluate(
+            """() => [...document.querySelectorAll('button:not([tabindex="-1"]), select, [role="tab"]:not([tabindex="-1"]), input')]
+            .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest('.off, .sr'))
+            .map((e) => [e.outerHTML.slice(0, 90), (e.matches('[type="checkbox"]') ? e.closest('label') : e).getBoundingClientRect()])
+            .filter(([, r]) => r.width && r.height && (r.width < 24 || r.height < 24))
+            .map(([words, r]) => `${words} ${Math.round(r.width)} x ${Math.round(r.height)}`)"""
         )
-        assert small == []
+    assert small == []
