@@ -131,11 +131,17 @@ class LibraryDesk:
         self._scope = scope
 
     def load(self, current: str) -> Changes:
-        """The page opens. Right after the first start the starter collection is still being made: it is waited for."""
-        until = time.monotonic() + _FIRST_START_S
-        while not self._library.collections() and time.monotonic() < until:
-            time.sleep(_POLL_S)
+        """The page opens."""
         return self._shown(current)
+
+    def late(self) -> Changes:
+        """Right after the first start the starter collection is still being made: it is listed once it is there."""
+        until = time.monotonic() + _FIRST_START_S
+        if self._library.collections():
+            return {self._parts.note: gr.update()}
+        while not (found := self._library.collections()) and time.monotonic() < until:
+            time.sleep(_POLL_S)
+        return {self._parts.collections: library_html.collections_html(found, "")}
 
     def make(self, name: str, kind: Kind, current: str) -> Changes:
         """A new collection, opened."""
@@ -283,7 +289,7 @@ def join_library(app: gr.Blocks, library: Library) -> None:
         on = LibraryDesk(library, parts, scope)
         everything = [*parts.outputs(), scope.corpora]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        app.load(on.load, [parts.current], everything, **quiet)
+        app.load(on.load, [parts.current], everything, **quiet).then(on.late, [], everything, **quiet)
         parts.make.click(on.make, [parts.name, parts.kind, parts.current], everything, **quiet)
         parts.name.submit(on.make, [parts.name, parts.kind, parts.current], everything, **quiet)
         asked = [parts.action, parts.current, parts.filter, parts.start]

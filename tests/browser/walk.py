@@ -24,6 +24,11 @@ from tests.browser.paper import QUESTION, write_paper
 
 _ICU = Path(tools.ehr.__file__).parent / "demo_icu_patient.json"
 _DESK = {"width": 1280, "height": 800}
+_HEAD = """# What is each statement based on?
+
+Written by `python -m tests.browser.walk docs/desk-walk.md`: for every sentence the clicks until the panel shows what it stands on.
+
+"""
 # What must be seen in the tab for the evidence to be shown; each with the id that the strip tells.
 _SEEN = {
     "sources": "#sources .card.selected mark",
@@ -187,7 +192,7 @@ def main(arguments: Sequence[str]) -> None:
             context.close()
         browser.close()
     if arguments:
-        Path(arguments[0]).write_text("\n\n".join(told) + "\n", encoding="utf-8")
+        Path(arguments[0]).write_text(_HEAD + "\n\n".join(told) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
