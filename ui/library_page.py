@@ -111,7 +111,7 @@ def lay_out_library() -> tuple[LibraryParts, ScopeParts]:
             parts["files"] = gr.File(
                 label="Drop papers: PDF, PubMed XML, RIS, BibTeX, text",
                 file_count="multiple",
-                height=110,
+                height=140,
                 elem_id="library-drop",
             )
             parts["progress"] = _html(name="library-progress")
