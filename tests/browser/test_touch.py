@@ -95,6 +95,7 @@ def test_two_fingers_zoom_about_the_point_between_them_move_the_picture_and_scro
     assert now["scrolled"] == before["scrolled"]
 
 
+@pytest.mark.ui
 def test_the_slider_of_before_and_after_follows_a_finger(phone: Page) -> None:
     phone.select_option("#view-twin", "ct2")
     expect(phone.get_by_label("Before and after")).to_be_visible()
@@ -104,6 +105,7 @@ def test_the_slider_of_before_and_after_follows_a_finger(phone: Page) -> None:
     assert float(looked_at(phone)["split"]) > before + 0.05
 
 
+@pytest.mark.ui
 def test_a_film_is_zoomed_by_two_fingers_and_moved_by_one(phone: Page) -> None:
     phone.select_option("#view-image", "xray1")
     expect(phone.locator(".film-viewer canvas")).to_have_attribute("aria-label", re.compile("^xray1"))

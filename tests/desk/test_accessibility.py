@@ -22,8 +22,15 @@ def focused(page: Page) -> str:
     )
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(_DESK, "light"), (_PHONE, "dark")])
-@pytest.mark.parametrize("path", ["library", "settings"])
+@pytest.mark.parametrize(
+    ("path", "size", "scheme"),
+    [
+        ("library", _DESK, "light"),
+        ("settings", _PHONE, "dark"),
+        pytest.param("library", _PHONE, "dark", marks=pytest.mark.ui),
+        pytest.param("settings", _DESK, "light", marks=pytest.mark.ui),
+    ],
+)
 def test_nothing_serious_in_the_other_rooms(enter: Open, path: str, size: tuple[int, int], scheme: str) -> None:
     page = enter(path, size=size, scheme=scheme)
     page.wait_for_selector(".collections button" if path == "library" else ".doctor tr")
@@ -100,6 +107,7 @@ def test_the_keyboard_goes_through_the_page_as_it_is_read_and_a_dialog_gives_it_
     expect(opener).to_be_focused()
 
 
+@pytest.mark.ui
 def test_a_question_is_asked_and_its_evidence_walked_without_a_mouse(enter: Open) -> None:
     page = enter()
     ready(page)
