@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,6 +23,7 @@ from ui.rooms import rooms_html
 from ui.scope import ScopeParts, lay_out_scope, scope_of
 
 _POLL_S = 0.3
+_FIRST_START_S = 20.0
 _START = "literature:starter"
 
 
@@ -109,7 +111,7 @@ def lay_out_library() -> tuple[LibraryParts, ScopeParts]:
             parts["files"] = gr.File(
                 label="Drop papers: PDF, PubMed XML, RIS, BibTeX, text",
                 file_count="multiple",
-                height=110,
+                height=140,
                 elem_id="library-drop",
             )
             parts["progress"] = _html(name="library-progress")
@@ -131,6 +133,15 @@ class LibraryDesk:
     def load(self, current: str) -> Changes:
         """The page opens."""
         return self._shown(current)
+
+    def late(self) -> Changes:
+        """Right after the first start the starter collection is still being made: it is listed once it is there."""
+        until = time.monotonic() + _FIRST_START_S
+        if self._library.collections():
+            return {self._parts.note: gr.update()}
+        while not (found := self._library.collections()) and time.monotonic() < until:
+            time.sleep(_POLL_S)
+        return {self._parts.collections: library_html.collections_html(found, "")}
 
     def make(self, name: str, kind: Kind, current: str) -> Changes:
         """A new collection, opened."""
@@ -278,7 +289,7 @@ def join_library(app: gr.Blocks, library: Library) -> None:
         on = LibraryDesk(library, parts, scope)
         everything = [*parts.outputs(), scope.corpora]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        app.load(on.load, [parts.current], everything, **quiet)
+        app.load(on.load, [parts.current], everything, **quiet).then(on.late, [], everything, **quiet)
         parts.make.click(on.make, [parts.name, parts.kind, parts.current], everything, **quiet)
         parts.name.submit(on.make, [parts.name, parts.kind, parts.current], everything, **quiet)
         asked = [parts.action, parts.current, parts.filter, parts.start]

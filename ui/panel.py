@@ -160,7 +160,8 @@ def record_html(turn: Turn | None, selected: str = "") -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in ("", "Date", "Entry", "Value", "Status"))
     rows = "".join(_event_row(item, item.id == selected) for item in events)
     return (
-        '<div class="scroll"><table class="data"><caption>Entries this answer stands on</caption>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Entries this answer stands on">'
+        '<table class="data"><caption>Entries this answer stands on</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{_selected_event(events, selected)}"
     )
 

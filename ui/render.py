@@ -138,7 +138,8 @@ def table_html(table: Table, turn: Turn) -> str:
     head = "".join(f'<th scope="col">{text(name)}</th>' for name in table.columns)
     rows = "".join(_row_html(row.cells, row.evidence, turn) for row in table.rows)
     return (
-        f'<div class="scroll"><table class="data"><caption>{text(table.title)}</caption>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{text(table.title)}">'
+        f'<table class="data"><caption>{text(table.title)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

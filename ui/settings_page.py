@@ -174,8 +174,10 @@ def doctor_html(checks: list[Check], settings: Settings) -> str:
         "<thead><tr><th scope=col>What</th><th scope=col>State</th><th scope=col>Seen, and how to get it</th></tr></thead>"
     )
     return (
-        f'<div class="scroll"><table class="data doctor">{head}<tbody>{rows}</tbody></table></div>'
-        f'<details><summary>All settings</summary><div class="scroll"><table class="data">{values}</table></div></details>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="What works here"><table class="data doctor">{head}'
+        f"<tbody>{rows}</tbody></table></div>"
+        f'<details><summary>All settings</summary><div class="scroll" tabindex="0" role="region" aria-label="All settings">'
+        f'<table class="data">{values}</table></div></details>'
     )
 
 

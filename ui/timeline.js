@@ -199,8 +199,8 @@
         const x1 = Math.max(x(item.at), GUTTER), x2 = Math.min(Math.max(x(to), x1 + 9), right);
         // The label stands in the bar, else beside it where there is more room, cut to fit.
         const label = item.category === "allergy" ? `${window.consilium?.translated?.("Allergy") || "Allergy"}: ${item.text}` : item.text;
-        const inside = x2 - x1 >= label.length * 6.6 + 10;
-        const before = x1 - GUTTER - 6, after = right - x2 - 6;
+        const before = x1 - GUTTER - 6, after = right - x2 - 6, within = x2 - x1 - 10;
+        const inside = within >= label.length * 6.6 || within >= Math.max(before, after);
         const room = inside ? x2 - x1 - 10 : Math.max(before, after);
         const fits = Math.max(Math.floor(room / 6.6), 3);
         const words = label.length > fits ? `${label.slice(0, fits - 1)}…` : label;

@@ -69,7 +69,7 @@ class Visit:
         self.page.wait_for_selector("#strip .strip-head", state="attached")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as player:
         opened = player.chromium.launch(executable_path=chromium(), args=list(ARGUMENTS))
@@ -77,7 +77,7 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The scripted page in a process of its own."""
     home = tmp_path_factory.mktemp("home")

@@ -66,7 +66,7 @@ class ScriptedAssistant(FakeAssistant):
         talk.turns.append(Turn(id=name, question=question, started=NOW))
         yield StepStarted(call_id="c1", tool="grade_fractures", arguments={})
         for part in range(1, 13 if "slow" in question else 3):
-            if stop.wait(0.4 if "slow" in question else 0.05):
+            if stop.wait(0.25 if "slow" in question else 0.05):
                 talk.turns[place] = finished(name, question, "cancelled")
                 yield TurnDone(turn=talk.turns[place])
                 return

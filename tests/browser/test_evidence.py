@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visit
+from tests.ui.fake_assistant import png
 
 Enter = Callable[..., Visit]
 
@@ -78,6 +80,17 @@ def test_a_citation_of_a_pdf_shows_the_page_with_the_quote_boxed(asked: Visit) -
     assert box is not None
     assert sheet["x"] < box["x"] < box["x"] + box["width"] < sheet["x"] + sheet["width"]
     assert (box["x"] - sheet["x"]) / sheet["width"] == pytest.approx(72 / 612, abs=0.02)
+
+
+def test_a_file_that_is_dropped_before_the_page_is_ready_is_not_lost(visit: Enter, tmp_path: Path) -> None:
+    one = visit()
+    (tmp_path / "early.png").write_bytes(png())
+    one.page.context.clear_cookies()
+    one.page.evaluate("localStorage.clear()")
+    one.page.goto(one.address)
+    one.page.wait_for_selector("#drop input[type=file]", state="attached")
+    one.page.set_input_files("#drop input[type=file]", str(tmp_path / "early.png"))
+    expect(one.page.locator(".attached code")).to_have_text("xray1", timeout=20_000)
 
 
 def test_a_finding_shows_its_slice_with_the_overlay_and_the_cross_on_its_level(asked: Visit) -> None:

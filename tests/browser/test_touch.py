@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
@@ -51,8 +52,8 @@ def phone(visit: Enter) -> Page:
     return one.page
 
 
-def looked_at(page: Page) -> dict[str, list[float] | float]:
-    told: dict[str, list[float] | float] = page.evaluate(
+def looked_at(page: Page) -> dict[str, Any]:
+    told: dict[str, Any] = page.evaluate(
         "() => { const v = consiliumViewer.volume, p = v.panes[0]; return { place: v.place, zoom: p.zoom, pan: p.pan, "
         "split: v.split, scrolled: document.querySelector('#panel').scrollTop }; }"
     )
@@ -67,39 +68,44 @@ def test_one_finger_scrolls_slices_and_a_tap_sets_the_cross(phone: Page) -> None
     fingers.move([(40, 40)], [(40, 40)], steps=1)
     phone.wait_for_function(
         "before => JSON.stringify(consiliumViewer.volume.place.slice(1)) !== before",
-        arg=phone.evaluate("before => JSON.stringify(before)", before["place"][1:]),  # type: ignore[index]
+        arg=phone.evaluate("before => JSON.stringify(before)", before["place"][1:]),
     )
-    assert looked_at(phone)["place"][0] == 32  # type: ignore[index]
+    assert looked_at(phone)["place"][0] == 32
 
 
 def test_two_fingers_zoom_about_the_point_between_them_move_the_picture_and_scroll_past_it(phone: Page) -> None:
+    phone.locator("#panel").evaluate(
+        "panel => panel.append(Object.assign(document.createElement('div'), { style: 'height: 500px; flex: none' }))"
+    )
     fingers, before = Fingers(phone, 'canvas[data-plane="sagittal"]'), looked_at(phone)
     fingers.move([(-20, 60), (20, 60)], [(-20, 0), (20, 0)])
     now = looked_at(phone)
     assert (now["zoom"], now["place"]) == (1, before["place"])
-    assert float(now["scrolled"]) - float(before["scrolled"]) == pytest.approx(60, abs=15)  # type: ignore[arg-type]
+    assert float(now["scrolled"]) - float(before["scrolled"]) == pytest.approx(60, abs=15)
     fingers = Fingers(phone, 'canvas[data-plane="sagittal"]')
     under = "at => { const p = consiliumViewer.volume.panes[0], b = p.canvas.getBoundingClientRect(); return p.under({ clientX: b.x + b.width / 2 + at[0], clientY: b.y + b.height / 2 + at[1] }); }"
     pixel = phone.evaluate(under, [30, 20])
     fingers.move([(10, 20), (50, 20)], [(-10, 20), (70, 20)])
-    assert looked_at(phone)["zoom"] == pytest.approx(2, rel=0.05)
+    assert looked_at(phone)["zoom"] == pytest.approx(1.75, rel=0.12)  # the first eighth only tells that it is a zoom
     assert phone.evaluate(under, [30, 20]) == pytest.approx(pixel, abs=1)
     before = looked_at(phone)
     fingers.move([(-30, -20), (30, -20)], [(-10, 20), (50, 20)])
     now = looked_at(phone)
-    assert [now["pan"][axis] - before["pan"][axis] for axis in (0, 1)] == pytest.approx([20, 40], abs=8)  # type: ignore[index]
+    assert [now["pan"][axis] - before["pan"][axis] for axis in (0, 1)] == pytest.approx([20, 40], abs=8)
     assert now["scrolled"] == before["scrolled"]
 
 
+@pytest.mark.ui
 def test_the_slider_of_before_and_after_follows_a_finger(phone: Page) -> None:
     phone.select_option("#view-twin", "ct2")
     expect(phone.get_by_label("Before and after")).to_be_visible()
     fingers = Fingers(phone, 'canvas[data-plane="sagittal"]')
-    before = float(looked_at(phone)["split"])  # type: ignore[arg-type]
+    before = float(looked_at(phone)["split"])
     fingers.move([(0, 40)], [(50, 40)])
-    assert float(looked_at(phone)["split"]) > before + 0.05  # type: ignore[arg-type]
+    assert float(looked_at(phone)["split"]) > before + 0.05
 
 
+@pytest.mark.ui
 def test_a_film_is_zoomed_by_two_fingers_and_moved_by_one(phone: Page) -> None:
     phone.select_option("#view-image", "xray1")
     expect(phone.locator(".film-viewer canvas")).to_have_attribute("aria-label", re.compile("^xray1"))
@@ -112,11 +118,14 @@ def test_a_film_is_zoomed_by_two_fingers_and_moved_by_one(phone: Page) -> None:
 
 def test_what_is_tapped_is_large_enough(phone: Page) -> None:
     """WCAG 2.2 asks for 24 x 24 pixels of every target (2.5.8, AA), but for those in running text; these have them too."""
+    small = []
     for name in ("panel", "middle", "side"):
         phone.click(f'#views [data-view="{name}"]')
-        small = phone.evaluate(
-            """() => [...document.querySelectorAll('button, select, [role="tab"], input[type="range"]')].filter((e) => e.checkVisibility()
-            && !e.closest('.off')).map((e) => [e.outerHTML.slice(0, 80), e.getBoundingClientRect()]).filter(([, r]) => r.width && r.height
-            && (r.width < 24 || r.height < 24)).map(([words, r]) => `${words} ${Math.round(r.width)} x ${Math.round(r.height)}`)"""
+        small += phone.evaluate(
+            """() => [...document.querySelectorAll('button:not([tabindex="-1"]), select, [role="tab"]:not([tabindex="-1"]), input')]
+            .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest('.off, .sr'))
+            .map((e) => [e.outerHTML.slice(0, 90), (e.matches('[type="checkbox"]') ? e.closest('label') : e).getBoundingClientRect()])
+            .filter(([, r]) => r.width && r.height && (r.width < 24 || r.height < 24))
+            .map(([words, r]) => `${words} ${Math.round(r.width)} x ${Math.round(r.height)}`)"""
         )
-        assert small == []
+    assert small == []

@@ -139,6 +139,7 @@ def test_closing_the_page_does_not_end_a_question_and_coming_back_finds_it(visit
     back = context.new_page()
     back.goto(one.address)
     expect(back.locator("#live .question, #history .question").first).to_contain_text("a slow question")
+    expect(back.locator("#history .notice")).to_have_count(0)  # it has no answer yet, and nobody says that it was cut off
     expect(back.locator("#history .sentence").first).to_be_visible(timeout=20_000)
 
 

@@ -48,6 +48,7 @@ def test_the_library(enter: Open, tmp_path: Path) -> None:
     expect(page.locator("#results .card").first).to_contain_text("Kestrel")
     page.locator("#results [data-library]").first.click()
     expect(page.locator(".passages li")).not_to_have_count(0)
+    page.locator("#find-passages").evaluate("column => { column.scrollTop = 0; }")
     page.wait_for_timeout(300)
     picture(page, "library", tmp_path)
 

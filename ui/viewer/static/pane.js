@@ -4,6 +4,7 @@ import { AXIS, LETTERS, paint, pixelAt, voxelAt } from "./volume.js";
 const INK = "#f2f2f2";
 const MARK = "#ffb03c";
 const DRAG_PX = 4;
+const SPREAD = 0.12; // fingers that move along are never quite as far apart as they were
 
 export class Pane {
   // `viewer` holds what all panes share: volume, twin, overlay, window, place, tool; it is told through `moved`.
@@ -257,18 +258,24 @@ export class Pane {
   // Two fingers: apart and together zooms about the point between them, together along moves the picture; one that is
   // not zoomed has nowhere to move, so that the page is scrolled past it instead.
   pinch(drag) {
-    const before = drag.between, [x, y] = drag.between = this.between();
-    this.zoomTo(drag.zoom * this.apart() / Math.max(drag.apart, 1), before);
+    const before = drag.between, [x, y] = drag.between = this.between(), box = this.canvas.getBoundingClientRect();
+    if (drag.zoom === 1 && !drag.zooming && Math.abs(this.apart() / Math.max(drag.apart, 1) - 1) < SPREAD) {
+      this.canvas.closest("#panel")?.scrollBy({ top: before[1] - y });
+      return;
+    }
+    if (!drag.zooming) drag.apart = this.apart(); // from here on, so that the picture does not jump
+    drag.zooming = true;
+    this.zoomTo(drag.zoom * this.apart() / Math.max(drag.apart, 1), [before[0] - box.left, before[1] - box.top]);
     if (this.zoom > 1) {
       this.pan = [this.pan[0] + x - before[0], this.pan[1] + y - before[1]];
       this.viewer.redraw();
-    } else this.canvas.closest("#panel")?.scrollBy({ top: before[1] - y });
+    }
   }
 
-  // The point between two fingers, on the canvas.
+  // The point between two fingers, on the screen.
   between() {
-    const [one, two] = [...this.pointers.values()], box = this.canvas.getBoundingClientRect();
-    return [(one.clientX + two.clientX) / 2 - box.left, (one.clientY + two.clientY) / 2 - box.top];
+    const [one, two] = [...this.pointers.values()];
+    return [(one.clientX + two.clientX) / 2, (one.clientY + two.clientY) / 2];
   }
 
   apart() {

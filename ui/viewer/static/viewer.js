@@ -148,6 +148,7 @@ export class VolumeViewer {
       const loading = this.fetcher.voxels(handle, (share) => {
         this.note.textContent = `${say("Loading the voxels…")} ${Math.round(100 * share)} %`;
       }).then((buffer) => {
+        this.note.textContent = "";
         const made = new Kind(buffer);
         this.sizes.set(handle, made.data.byteLength);
         this.forget(handle);
