@@ -175,7 +175,7 @@ class Assistant:
         try:
             self.state.database.run("SELECT 1")
             self._folder.mkdir(parents=True, exist_ok=True)
-        except Exception:
+        except Exception:  # either database's driver raises its own; a probe answers no rather than fail
             _log.exception("a store does not answer")
             return False
         return True
@@ -443,7 +443,7 @@ class Assistant:
         """The turn as it was written down; one that could not be says so, and is written when the next one begins."""
         try:
             self._conversations.end(conversation, position, done)
-        except Exception as error:
+        except Exception as error:  # whatever the database's driver raises: an answer that is there must be told
             text, kind = in_words(error, "")
             done = done.model_copy(update={"error": text, "error_kind": kind})
             self._unwritten[conversation] = (position, done)
@@ -505,7 +505,7 @@ class Assistant:
             )
             self._checkpoints.keep_only(conversation, self._checkpoints.latest(conversation))
             return ended(turn, run).model_copy(update={"answer": answer})
-        except Exception as error:
+        except Exception as error:  # the last frame of a turn's thread: whatever it was, the turn ends in words
             self._checkpoints.keep_only(conversation, before)
             text, kind = in_words(ToolCancelled(STOPPED) if run.cancelled.is_set() else error, endpoint)
             run.emit(Notice(level="error", text=text))

@@ -7,11 +7,14 @@ import threading
 import time
 from pathlib import Path
 
+import pydicom
 import pytest
 from PIL import Image
 
+from core.pseudonym import Pseudonyms
 from core.store import SessionStore
 from core.types import NewArtifact
+from tests.tools.test_intake import write_series
 from tools.intake_worker import Limits, read_in_worker
 
 
@@ -71,3 +74,18 @@ def test_a_stop_is_heard(tmp_path: Path, store: SessionStore) -> None:
     cancelled = threading.Event()
     cancelled.set()
     assert read_in_worker([tmp_path / "big.png"], store, Limits(), cancelled).problems == ("Reading the files was stopped.",)
+
+
+def test_the_process_gives_images_the_pseudonym_of_their_patient_and_no_name(tmp_path: Path, store: SessionStore) -> None:
+    series = write_series(tmp_path / "upload", [0.0, 2.0, 4.0])
+    for file in series.iterdir():
+        slice_ = pydicom.dcmread(file)
+        slice_.PatientID = "H-204 "
+        slice_.save_as(file)
+    pseudonyms = Pseudonyms.kept_in(tmp_path)
+    taken = read_in_worker([series], store, Limits(), pseudonyms=pseudonyms)
+    assert taken.problems == ()
+    assert [artifact.patient for artifact in taken.artifacts] == [pseudonyms.of("|h-204")]  # no issuer
+    kept = b"".join(path.read_bytes() for path in store.folder.rglob("*") if path.is_file())
+    assert b"H-204" not in kept
+    assert b"Doe" not in kept
