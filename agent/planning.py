@@ -111,14 +111,14 @@ def _by_cue_and_attachments(clause: str, route: Route, kinds: set[ArtifactKind])
 _IMAGES: frozenset[ArtifactKind] = frozenset(("volume", "mask", "radiograph", "image"))
 _LOOKS_AT: dict[str, frozenset[ArtifactKind]] = {
     "grade_fractures": _IMAGES, "synthesize_healthy_spine": _IMAGES, "synthesize_xray": _IMAGES, "show_image": _IMAGES,
-    "find_similar_images": _IMAGES,
+    "find_similar_images": _IMAGES, "deidentify": frozenset(("record", "document", "table")),
 }  # fmt: skip
 """What a tool works on."""
 
 
 def _is_general(clause: str) -> bool:
     """Asks about the world rather than about this patient or image."""
-    specific = r"\b(she|he|her|his|patient|this|these|my|ct\d|here|attached|scan|image|the (?:spine|ct|vertebrae?|record))\b"
+    specific = r"\b(she|he|her|his|patient(?! (?:notes|records|data|groups?))|this|these|my|ct\d|here|attached|scan|image|(?<!of )the (?:spine|ct|vertebrae?|record))\b"
     general = (
         r"^\W*(who|when|where|what(?:'s| is| are| does| do)|define|explain|describe|tell me (?:about|more)|(?:is|are) there (?:any )?(?:work|research|"
         r"methods?|models?|systems?|evidence|data)|how (?:is|are|do|does|should|can|accurate|good|well|reliable|useful|common)|"

@@ -119,12 +119,21 @@ _BY_PLACE = tuple(
 """Where nothing but a name can stand, be it a word, an eponym or in small letters."""
 
 
+_SERVICES = frozenset(
+    "cards cardiology renal nephrology surgery surgical neuro neurology gi medicine medical ortho orthopedics icu micu sicu heme onc oncology "
+    "hematology pulm pulmonary psych psychiatry vascular trauma plastics transplant palliative pain anesthesia radiology ir pharmacy team "
+    "call covering night day primary charge senior thoracic neurosurgery urology gyn ob obstetrics pediatrics infectious wound consult "
+    "house swing float chief outside transferring accepting".split()
+)
+"""Whom one talks to by what they do."""
+
+
 def find_names(text: str, lexicon: Lexicon) -> list[Span]:
     """Names that their surroundings tell."""
     found = []
     for pattern in _BY_PLACE:
         for match in pattern.finditer(text):
-            if match.group("v").lower().split(",")[0] not in _NOT_NAMES and not lexicon.has("clinical", match.group("v")):
+            if match.group("v").lower().split(",")[0] not in _NOT_NAMES | _SERVICES:
                 found.append(made(text, match.start("v"), match.end("v"), "NAME", 0.9))
     for pattern in _SURE:
         for match in pattern.finditer(text):
@@ -221,7 +230,11 @@ def find_places(text: str, lexicon: Lexicon) -> list[Span]:
     found = _places(text, text, lexicon)
     cased = _recased(text)
     if cased != text:
-        found += [span for span in _places(text, cased, lexicon) if _STRONG_PLACE.search(span.text)]
+        found += [
+            span
+            for span in _places(text, cased, lexicon)
+            if _STRONG_PLACE.search(span.text) or _named_after(span.text, lexicon)
+        ]
     for match in _WHERE.finditer(text):
         words = match.group("v").split()
         kept = words if len(words) == 2 and lexicon.has("place", " ".join(words)) else words[:1]
@@ -238,7 +251,7 @@ def find_places(text: str, lexicon: Lexicon) -> list[Span]:
 
 
 _STRONG_PLACE = re.compile(
-    r"(?:hospital|clinic|infirmary|school|pharmacy|university|college|medical cent(?:er|re)|medical group|family practice|hospice|manor|"
+    r"(?:hospital|clinic|infirmary|school|pharmacy|university|college|medical cent(?:er|re)|medical group|family practice|hospice|manor|paving|trucking|logistics|construction|motors|industries|bros\.?|brothers|"
     r"rehab\w*|nursing home|academy|llc|inc|church|regional health|general)$",
     re.IGNORECASE,
 )
@@ -249,6 +262,12 @@ _WHERE = re.compile(
     r"(?P<v>[^\W\d_]{3,}(?:[ \t][^\W\d_]{3,})?)",
     re.IGNORECASE,
 )
+
+
+def _named_after(name: str, lexicon: Lexicon) -> bool:
+    """Such as "the willows at lowell": ends in a place that is no English word."""
+    words = re.split(r"\s+(?:of|at)\s+", name.lower())
+    return len(words) > 1 and lexicon.has("place", words[-1]) and not lexicon.ordinary(words[-1])
 
 
 def _recased(text: str) -> str:
@@ -272,8 +291,11 @@ def _places(text: str, cased: str, lexicon: Lexicon) -> list[Span]:
         for match in pattern.finditer(cased):
             words = re.findall(r"[^\W\d_]{3,}", match.group("v"))
             own = [w for w in words if lexicon.has("place", w) or lexicon.has("family_common", w) or not lexicon.ordinary(w)]
-            at_a_place = number == 1 and cased == text and bool(words) and lexicon.has("place", words[-1])
-            named = at_a_place or any(not lexicon.ordinary(w) and not lexicon.has("clinical", w) for w in own)
+            at_a_place = number == 1 and bool(words) and lexicon.has("place", words[-1])
+            of_a_place = cased != text and any(
+                lexicon.has("place", w) and w.lower() not in _KINDS_OF_PLACE for w in words[:-1]
+            )
+            named = at_a_place or of_a_place or any(not lexicon.ordinary(w) and not lexicon.has("clinical", w) for w in own)
             if cased == text and not named:  # "Golden Gate Paving": English words, capitals, and no sort of place
                 telling = [w for w in words[:-1] if w.lower() not in _KINDS_OF_PLACE and not lexicon.has("clinical", w)]
                 named = len(telling) > 1 and telling[0][0].isupper() and not _begins(text, match.start("v"))
