@@ -128,7 +128,7 @@ class Assistant:
         try:
             self.state.database.run("SELECT 1")
             self._folder.mkdir(parents=True, exist_ok=True)
-        except Exception:
+        except Exception:  # either database's driver raises its own; a probe answers no rather than fail
             _log.exception("a store does not answer")
             return False
         return True
@@ -399,7 +399,7 @@ class Assistant:
         """The turn as it was written down; one that could not be says so, and is written when the next one begins."""
         try:
             self._conversations.end(conversation, position, done)
-        except Exception as error:
+        except Exception as error:  # whatever the database's driver raises: an answer that is there must be told
             text, kind = in_words(error, "")
             done = done.model_copy(update={"error": text, "error_kind": kind})
             self._unwritten[conversation] = (position, done)

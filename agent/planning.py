@@ -131,14 +131,26 @@ def _by_cue_and_attachments(clause: str, route: Route, kinds: set[ArtifactKind])
         and _is_general(clause)
     ):
         return "search_literature"
+    if _is_general(clause) and route.tool in _LOOKS_AT and not kinds & _LOOKS_AT[route.tool]:
+        return "search_literature"  # a question about a notion, with nothing there that it could be about
     return route.tool
+
+
+_IMAGES: frozenset[ArtifactKind] = frozenset(("volume", "mask", "radiograph", "image"))
+_LOOKS_AT: dict[str, frozenset[ArtifactKind]] = {
+    "grade_fractures": _IMAGES, "synthesize_healthy_spine": _IMAGES, "synthesize_xray": _IMAGES, "show_image": _IMAGES,
+    "find_similar_images": _IMAGES, "deidentify": frozenset(("record", "document", "table")),
+}  # fmt: skip
+"""What a tool works on."""
 
 
 def _is_general(clause: str) -> bool:
     """Asks about the world rather than about this patient or image."""
-    specific = r"\b(she|he|her|his|patient|this|these|my|ct\d|here|attached|scan|image|the (?:spine|ct|vertebrae?|record))\b"
+    specific = r"\b(she|he|her|his|patient(?! (?:notes|records|data|groups?))|this|these|my|ct\d|here|attached|scan|image|(?<!of )the (?:spine|ct|vertebrae?|record))\b"
     general = (
-        r"^\W*(who|when|where|what(?:'s| is| are| does| do)|how (?:is|are|do|does|should|can)|define|explain|why (?:is|are|do|does)|"
+        r"^\W*(who|when|where|what(?:'s| is| are| does| do)|define|explain|describe|tell me (?:about|more)|(?:is|are) there (?:any )?(?:work|research|"
+        r"methods?|models?|systems?|evidence|data)|how (?:is|are|do|does|should|can|accurate|good|well|reliable|useful|common)|"
+        r"why (?:is|are|do|does|should|would|compare|use)|(?:can|do|does|are) (?:language )?(?:models|methods|systems|gans)|"
         r"(?:what|which) (?:threshold|cut-?off|criteri|definition|method|system|model|dataset|treatment|drug)\w*)\b"
     )
     return bool(re.search(general, clause, re.IGNORECASE)) and not re.search(specific, clause, re.IGNORECASE)

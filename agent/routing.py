@@ -76,7 +76,7 @@ _STRONG: dict[str, str] = {
     "check_claim": r"\b(claims?|fact-?check|true or false|is (?:it|that|this) (?:true|correct|right)|verify|verified|supported or refuted|statements?|myth)\b|声称|说法|是否属实|是真的吗",
     "show_image": r"\b(show|display|draw|render|view|see|look at|picture|pull up|bring up|open|let me see|visuali[sz]e|on (?:the )?screen)\b",
     "read_record": r"\b(medicines?|medications?|meds|drugs?|allerg\w+|record|history|labs?|creatinine|egfr|ha?emoglobin|vaccin\w*|immuni\w+|jab|"
-                   r"diagnos\w+|comorbid\w+|problem list|prescri\w+|blood pressure|bp|admitted|admissions?|hospital stays?|hospitali[sz]\w+|bone density|t[ -]?score|dxa|timeline|chart|"
+                   r"diagnos\w+|comorbid\w+|problem list|prescri\w+|blood pressure|bp|admitted|admissions?|hospital stays?|hospitali[sz]\w+|bone density|t[ -]?scores?|dxa|timeline|chart|"
                    r"ehr|encounters?|procedures?|operations?|surger\w+|vitamin d|kidney function|smok\w+|bmi|weight|notes)\b",
     "predict_outcome": r"\b(risk of (?:death|dying|mortality|a long)|(?:patient(?:'s)?|her|his|their) risk|risk for (?:this|the|her|him)|risk score|prognos\w+|"
                        r"surviv(?:e|al chances?)|mortality|predict(?:ed)? (?:for|the outcome|her|his)|how likely|length of stay|how long will)\b",

@@ -262,14 +262,15 @@ _ASKED_FOR = tuple(
     for pattern in (
         r"\b(?:allergic to|vaccinated against|immuni[sz]ed against|vaccine (?:for|against)|diagnosed with|history of|treated with|taking|level of|result of (?:the|her|his)(?: last| latest)?)\s+"
         r"(?:any |an? |the )?([a-z][a-z0-9 -]{2,40})",
-        r"\b(?:does|has|did|is|was|have|had) (?:she|he|the patient|this patient) (?:ever )?(?:been )?(?:have|had|has|take|took|on|undergone?|need|receive|received|suffer(?:ed)? from|get|got)\s+"
+        r"\b(?:does|has|did|is|was|have|had) (?:she|he|the patient|this patient) (?:ever |last |recently |already )?(?:been )?(?:have|had|has|take|took|on|undergone?|need|receive|received|suffer(?:ed)? from|get|got)\s+"
         r"(?:any |an? |the )?([a-z][a-z0-9 -]{2,40})",
         r"\b(?:can|could|may|should|must|shall) (?:i|we|she|he|they|the patient|this patient|my patient) (?:safely )?"
         r"(?:start|stop|take|give|continue|switch to|prescribe|use|try|hold|pause|receive|get|have|add)(?: (?:her|him|them))?(?: (?:on|off|with))? "
         r"(?:any |an? |the |on )*([a-z][a-z0-9 -]{2,40})",
         r"\b(?:is|are|would) (?:an? |the )?([a-z][a-z0-9-]{3,}(?: [a-z]{4,})?) (?:be )?(?:safe|indicated|contraindicated|recommended|advisable|appropriate|right) (?:for|in|with)\b",
         r"\b(?:what|how high|how low) (?:is|was|are|were) (?:her|his|the patient's|the)(?: last| latest| most recent| current)? ([a-z][a-z0-9 -]{2,40})",
-        r"\b(?:last|latest|most recent) ([a-z][a-z0-9-]{2,}(?: [a-z]+)?)",
+        r"\b(?:tested|screened|checked|treated|scanned|operated|seen) (?:positive |negative )?(?:for|on) (?:any |an? |the |her |his )?([a-z][a-z0-9 -]{2,40})",
+        r"\b(?:last|latest|most recent) (?!have\b|had\b|has\b|get\b|got\b|see\b|seen\b|do\b|take\b|took\b|visit\b)([a-z][a-z0-9-]{2,}(?: [a-z]+)?)",
         r"\bis there an? ([a-z][a-z0-9-]{2,}(?: [a-z]+)?) (?:on record|recorded|documented|in the)",
         r"\b(?:have|had) an? ([a-z][a-z0-9 -]{2,40})",
     )

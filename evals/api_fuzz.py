@@ -94,6 +94,9 @@ class _Run:
         """Send in turns for every operation."""
         sample = httpx.post(f"{self._url}/api/conversations").raise_for_status().json()["id"]
         httpx.post(f"{self._url}/api/conversations/{sample}/sample", timeout=300.0).raise_for_status()
+        # The first upload starts the process that reads uploads, whose folder stays as long as the service.
+        first = {"files": ("note.txt", b"A note.", "text/plain")}
+        httpx.post(f"{self._url}/api/conversations/{sample}/files", files=first, timeout=300.0).raise_for_status()
         self._tools = [tool["name"] for tool in httpx.get(f"{self._url}/api/tools").raise_for_status().json()]
         self._known = set(self._files.iterdir())  # folders that libraries make as they start
         before = 0.0

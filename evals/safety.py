@@ -101,7 +101,8 @@ def _requests(requests: int, out: Path | None) -> list[Line]:
         return []
     done = fuzz_api(requests, seed=1)
     _write(out, "api-fuzz", done.model_dump())
-    told = f"{len(done.faults)} faults in {done.requests}"
+    first = f" (first: {done.faults[0].operation}: {done.faults[0].what[:120]})" if done.faults else ""
+    told = f"{len(done.faults)} faults in {done.requests}{first}"
     return [Line(what="hostile requests", measured=told, bar="none", held=not done.faults and done.requests >= requests)]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from grounding.derived import is_difference
 from grounding.facts import Bound, Facts, words_of
 from grounding.quantities import agrees
 from grounding.weighing import Fault, weight
@@ -206,7 +207,7 @@ def _numbers(said: Facts, source: Sequence[Facts], arms: Arms) -> Fault | None:
         if bound.quantity.derived or bound.quantity.about or moved_from(bound, said) or _when(bound, said):
             continue
         mine = _side_of(bound, said, arms)
-        if mine < 0:
+        if mine < 0 or is_difference(bound.quantity, said.text, source):
             continue
         here = rival = elsewhere = False
         for facts in source:

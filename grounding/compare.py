@@ -13,7 +13,7 @@ from core.types import Verdict
 from grounding import naming
 from grounding.arms import label, moved_from, sides
 from grounding.certainty import overclaimed
-from grounding.derived import announces_sum, follows
+from grounding.derived import announces_sum, follows, is_difference
 from grounding.facts import Bound, Facts, facts_of, normalise, sentences
 from grounding.polarity import meaning
 from grounding.quantities import Quantity, agrees
@@ -178,6 +178,8 @@ def _bindings(said: Facts, source: Sequence[Facts]) -> Fault | None:
     for bound in said.quantities:
         if bound.free or bound.quantity.derived or moved_from(bound, said):
             continue
+        if is_difference(bound.quantity, said.text, source):
+            continue
         mine = _own_words(bound, said)
         holders = [facts for facts in source if any(_same(bound, other, said, facts) for other in facts.quantities)]
         if (
@@ -308,7 +310,9 @@ def _coverage(said: Facts, source: Sequence[Facts], claim: str, parts: Sequence[
         for bound in said.quantities
     )
     missing = weight(said.words - words)
-    if share >= (_WITH_NUMBERS if measured else _ENOUGH_WORDS) or (missing <= 1 and (share > 0 or measured)):
+    if share >= (_WITH_NUMBERS if measured else _ENOUGH_WORDS) or (
+        missing <= (2 if placed and said.quantities else 1) and (share > 0 or measured)
+    ):
         return "supported", "numbers, names, direction and words agree with the source"
     near = closeness(claim, parts) if closeness else 0.0
     if near >= _CLOSE:

@@ -48,7 +48,7 @@ def follows(mine: Quantity, claim: str, source: Sequence[Facts]) -> bool:
         )
     return (
         _is_sum(mine, claim, source)
-        or _is_difference(mine, claim, source)
+        or is_difference(mine, claim, source)
         or is_rest(mine, claim, source)
         or _is_share(mine, claim, source)
         or _is_product(mine, claim, source)
@@ -106,7 +106,8 @@ def _digits(mine: Quantity) -> int:
     return len(f"{abs(mine.number):.{mine.decimals}f}".replace(".", "").lstrip("0"))
 
 
-def _is_difference(mine: Quantity, claim: str, source: Sequence[Facts]) -> bool:
+def is_difference(mine: Quantity, claim: str, source: Sequence[Facts]) -> bool:
+    """Whether a number is how far two numbers of the source lie apart, and the claim speaks of that."""
     if not _DIFFERENCE.search(claim) and (mine.about or _digits(mine) < _EXACT):
         return False
     return any(

@@ -256,7 +256,8 @@ def words_of(text: str) -> frozenset[str]:
     )
 
 
-def _is(word: str, stems: list[str]) -> bool:
+@lru_cache(maxsize=20000)
+def _is(word: str, stems: tuple[str, ...]) -> bool:
     lower = word.lower()
     return any(lower == s or (len(s) > 4 and lower.startswith(s)) or lower in (s + "s", s + "er", s + "ed") for s in stems)
 

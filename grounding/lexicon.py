@@ -37,7 +37,7 @@ _PHRASES: tuple[tuple[str, str], ...] = (
     (r"\blower(?= (?:lobe|limb|extremit|pole|quadrant|leg|third|zone|abdom|respirator|urinary|gastro|lung|thoracic|lumbar|lip))", "inferiorpart"),
     (r"\bupper(?= (?:lobe|limb|extremit|pole|quadrant|arm|third|zone|abdom|respirator|urinary|gastro|lung|thoracic|lumbar|lip))", "superiorpart"),
     (r"\bmiddle(?= (?:lobe|third|zone))", "middlepart"), (r"\bpre-?operati\w+\b", "before surgery"), (r"\bpost-?operati\w+\b", "after surgery"),
-    (r"\bthe front of\b", "anterior"), (r"\bthe back of\b", "posterior"), (r"\b(?:hazard|odds|risk|rate) ratio\b", "effectratio"), (r"\bHR\b|\bOR\b(?= \d)|\bRR\b", "effectratio"),
+    (r"\b(?:at|in) the front\b|\bthe front of\b", "anterior"), (r"\b(?:at|in) the back\b", "posterior"), (r"\bthe back of\b", "posterior"), (r"\b(?:hazard|odds|risk|rate) ratio\b", "effectratio"), (r"\bHR\b|\bOR\b(?= \d)|\bRR\b", "effectratio"),
     (r"\bconfidence interval\b|\bCI\b", "confinterval"), (r"\bgram[- ]negative\b", "gramnegative"), (r"\bgram[- ]positive\b", "grampositive"),
     (r"\bmore (?:often|frequently|frequent|common|commonly|likely)\b", "increased frequent"), (r"\b(?:less|rarely) (?:often|frequently|frequent|common|commonly|likely)\b", "decreased frequent"),
     (r"\bcommoner\b", "increased frequent"), (r"\brarer\b|\bmore rarely\b|\bfewer\b(?! than (?:\d|half|one|two|three|four|five|a ))|(?<!or )\bless\b(?! than (?:\d|half|one|two|three|four|five|a ))", "decreased frequent"), (r"\bfollow(?:ed)?[- ]up\b", "followup"), (r"\bheight loss\b|\bloss of height\b", "heightloss"),
@@ -150,15 +150,19 @@ discharged discharge released
 measured assessed evaluated examined
 """.strip()
 
-UP = """increas rais raise raises raising rises rising grows growing climbs ris rose risen high higher greater more elevat gain longer exceed grew grow grown double doubled tripled
+UP = tuple(
+    """increas rais raise raises raising rises rising grows growing climbs ris rose risen high higher greater more elevat gain longer exceed grew grow grown double doubled tripled
 triple prolong lengthen heighten upward climb climbed surged augment enhanc
 accelerat hasten quicken faster boost expand strengthen escalat intensif stimulat activat induc promot upregulat above larger""".split()  # noqa: SIM905
-DOWN = """decreas reduc lowers lowering falls falling drops dropping cuts cutting lower low fall fell fallen less declin drop dropp smaller shorter shorten lost lose los
+)
+DOWN = tuple(
+    """decreas reduc lowers lowering falls falling drops dropping cuts cutting lower low fall fell fallen less declin drop dropp smaller shorter shorten lost lose los
 loss cut halv diminish attenuat lessen prevent sooner suppress drop minimi lowered decreased
 slow slowed slower slows decelerat shrink shrank shrunk curb curtail dampen blunt mitigat alleviat reliev eased suppress inhibit block weaken dip
 repress downregulat below underestimat""".split()  # noqa: SIM905
-BETTER = "improv better benefi ameliorat recover enhanc favourab favorab superior".split()  # noqa: SIM905
-WORSE = "worse worsen deteriorat harm impair exacerbat aggravat poorer inferior".split()  # noqa: SIM905
+)
+BETTER = tuple("improv better benefi ameliorat recover enhanc favourab favorab superior".split())  # noqa: SIM905
+WORSE = tuple("worse worsen deteriorat harm impair exacerbat aggravat poorer inferior".split())  # noqa: SIM905
 NEGATION = re.compile(
     r"\b(no|not|never|none|neither|nor|absent|absence|lacks|lacked|lacking|denies|denied|refuted|unlikely|nobody|"
     r"fail(?:s|ed)? to|negative for|ruled out|excluded|unable to|without)\b",

@@ -122,8 +122,8 @@ _SHARES: tuple[tuple[str, str], ...] = (
     (r"\b(?:more|less) than (?:halving|halved|halves)\b", "less than 0.5 fold"), (r"\bhalving\b|\bhalved\b|\bhalves\b|\bby half\b", "halved ≈0.5 fold"),
     (r"\b(first|last|next) (?=(?:hour|day|week|month|year)\b)", r"\1 1 "), (r"\b(?:a )?fortnight\b", "2 weeks"), (r"\b(?:one[- ])?half\b(?![- ](?:a\b|an\b|life|hour|dose|yearly|time))", r"≈50 %"),
     (r"\bmore than doubl(?:ed|es|ing)\b", "more than 2 fold"), (r"\bmore than tripl(?:ed|es|ing)\b", "more than 3 fold"),
-    (r"\bdoubl(?:ed?|es|ing)\b(?![- ]blind)|\btwice (?=as|the)|\btwo[- ]?fold\b", "doubled ≈2 fold"),
-    (r"\btripl(?:ed?|es|ing)\b|\bthree[- ]?fold\b|\bthree times (?=as|the)", "tripled ≈3 fold"),
+    (r"\bdoubl(?:ed?|es|ing)\b(?![- ]blind)|\btwice (?=as|the)|\btwo[- ]?fold\b", "doubled ≈2 fold "),
+    (r"\btripl(?:ed?|es|ing)\b|\bthree[- ]?fold\b|\bthree times (?=as|the)", "tripled ≈3 fold "),
 )  # fmt: skip
 
 

@@ -79,7 +79,7 @@ class ToolRuntime:
             result = self._run(request)
         except ConsiliumError as error:
             result = self._as_result(request, _status(error), str(error))
-        except Exception:
+        except Exception:  # a fault of one tool must not end the turn; it is logged whole and told as a fault
             _log.exception("tool=%s failed unexpectedly", request.name)
             result = self._as_result(
                 request,

@@ -27,6 +27,19 @@ _MEANING: dict[str, tuple[str, ...]] = {
     "none": ("{i} has no effect on {o}", "{o} did not differ between {i} and {c}", "There was no significant difference in {o} with {i}",
              "{i} does not change {o} relative to {c}", "{o} was similar with {i} and {c}"),
 }  # fmt: skip
+_BEFORE = (
+    "BACKGROUND",
+    "OBJECTIVE",
+    "AIM",
+    "PURPOSE",
+    "INTRODUCTION",
+    "METHOD",
+    "MATERIAL",
+    "DESIGN",
+    "SETTING",
+    "PATIENTS",
+)
+"""Sections that are on the subject of a question and do not answer it."""
 _CODE = {"significantly increased": "up", "significantly decreased": "down", "no significant difference": "none"}
 
 
@@ -55,6 +68,9 @@ def _inference(folder: Path, rng: random.Random) -> Iterator[Pair]:
             if row["PromptID"] in prompts and row["Label"] in _CODE and 30 < len(span) < 700:
                 spans.setdefault(row["PromptID"], []).append((span, _CODE[row["Label"]]))
     texts = [span for found in spans.values() for span, _ in found]
+    outcomes: dict[str, list[str]] = {}
+    for prompt in prompts.values():
+        outcomes.setdefault(prompt["PMCID"], []).append(prompt["Outcome"].strip(" ."))
     for prompt_id, found in spans.items():
         row = prompts[prompt_id]
         names = {"i": row["Intervention"].strip(" ."), "o": row["Outcome"].strip(" ."), "c": row["Comparator"].strip(" .")}
@@ -64,7 +80,17 @@ def _inference(folder: Path, rng: random.Random) -> Iterator[Pair]:
                 for wording in rng.sample(wordings, 2):
                     yield Pair("evidence inference", claimed, span, _sentence(wording.format(**names)), label)
             wording = rng.choice(_MEANING[rng.choice(["up", "down", "none"])])
+            yield from _other_outcome(names, span, outcomes.get(row["PMCID"], []), rng)
             yield Pair("evidence inference", "other", rng.choice(texts), _sentence(wording.format(**names)), "neutral")
+
+
+def _other_outcome(names: dict[str, str], span: str, outcomes: list[str], rng: random.Random) -> Iterator[Pair]:
+    """A claim about another outcome of the same trial, which the span says nothing of."""
+    said = set(re.findall(r"\w{4,}", span.lower()))
+    others = [outcome for outcome in outcomes if not set(re.findall(r"\w{4,}", outcome.lower())) & said and len(outcome) > 5]
+    if others:
+        wording = rng.choice(_MEANING[rng.choice(["up", "down", "none"])])
+        yield Pair("evidence inference", "other outcome", span, _sentence(wording.format(**names | {"o": rng.choice(others)})), "neutral")  # fmt: skip
 
 
 def _sentence(text: str) -> str:
@@ -82,6 +108,9 @@ def _questions(path: Path, rng: random.Random) -> Iterator[Pair]:
         for claim in claims:
             yield Pair("pubmedqa", "conclusion", row["conclusion"], claim, meaning[row["answer"]])
             yield Pair("pubmedqa", "other", rng.choice(rows)["conclusion"], claim, "neutral")
+        before = [part for name, text in sections if name.startswith(_BEFORE) for part in split(text)]
+        if before:
+            yield Pair("pubmedqa", "before the answer", rng.choice(before), as_statement(row["question"]), "neutral")
         for part in split(row["conclusion"]):
             yield from _turned("pubmedqa", part, row["conclusion"], rng)
         if results:

@@ -51,4 +51,4 @@ def test_the_set_has_both_parts_of_every_kind_and_no_question_twice() -> None:
     assert len({question.text for question in found}) == len(found) > 130
     kinds = {question.kind for question in found if question.kind != "emergency"}
     for kind in kinds:
-        assert {question.part for question in found if question.kind == kind} == {"dev", "held"}
+        assert {question.part for question in found if question.kind == kind} >= {"dev", "held"}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agent.assemble import build_assistant
 from agent.consent import Consent
+from core.settings import load_settings
 
 CALL = ("send_message", {"to": "gp@clinic.example", "text": "hello"})
 
@@ -47,3 +49,27 @@ def test_a_steered_model_cannot_fill_the_memory_with_calls() -> None:
     for number in range(1000):
         consent.ask("send_message", {"text": str(number)})
     assert len(consent._waiting) <= 8
+
+
+def test_a_code_is_of_one_conversation_and_ends_with_the_process() -> None:
+    before, after = Consent(), Consent()
+    code = before.ask(*CALL)
+    after.hear(f"confirm {code}")  # nothing waits there
+    assert not after.take(*CALL)
+    while (other := after.ask(*CALL)) == code:  # one in a million
+        after = Consent()
+    after.hear(f"confirm {code}")
+    assert not after.take(*CALL)
+    after.hear(f"confirm {other}")
+    assert after.take(*CALL)
+
+
+@pytest.mark.usefixtures("home_with_index")
+def test_what_waited_for_a_confirmation_is_forgotten_when_the_program_starts_anew() -> None:
+    with build_assistant(load_settings()) as assistant:
+        conversation = assistant.new_conversation("me")
+        code = assistant._session("me", conversation).consent.ask(*CALL)
+    with build_assistant(load_settings()) as assistant:
+        consent = assistant._session("me", conversation).consent
+        consent.hear(f"confirm {code}")
+        assert not consent.take(*CALL)

@@ -94,6 +94,30 @@ def test_a_locked_database_ends_the_question_in_words_and_the_next_one_works(tal
     assert last.turn.answer is not None
 
 
+def test_a_turn_that_cannot_be_stored_says_so_and_is_written_with_the_next(
+    talking: tuple[Assistant, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assistant, conversation = talking
+    end = assistant._conversations.end
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(assistant._conversations, "end", full)
+    *_, first = assistant.ask(ME, conversation, "What is RHLV?")
+    assert isinstance(first, TurnDone)
+    assert first.turn.answer is not None
+    assert "disk is full" in first.turn.error.lower()
+    assert first.turn.error_kind == "fault"
+    monkeypatch.setattr(assistant._conversations, "end", end)
+    *_, second = assistant.ask(ME, conversation, "What is a Hounsfield unit?")
+    assert isinstance(second, TurnDone)
+    assert second.turn.error == ""
+    turns = assistant.turns(ME, conversation)
+    assert [turn.question for turn in turns] == ["What is RHLV?", "What is a Hounsfield unit?"]
+    assert all(turn.answer is not None for turn in turns)
+
+
 def test_a_full_disk_leaves_the_store_as_it_was(store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> None:
     new = NewArtifact(kind="document", title="A", media_type="text/plain")
     store.add(b"one", new, ".txt")

@@ -7,11 +7,14 @@ import threading
 import time
 from pathlib import Path
 
+import pydicom
 import pytest
 from PIL import Image
 
+from core.pseudonym import Pseudonyms
 from core.store import SessionStore
 from core.types import NewArtifact
+from tests.tools.test_intake import write_series
 from tools.intake_worker import Limits, read_in_worker
 
 
@@ -32,7 +35,7 @@ def test_both_processes_may_add_without_losing_any(picture: Path, store: Session
 
     def add() -> None:
         number = 0
-        while not stop.is_set():
+        while not stop.wait(0.005):  # each entry rewrites the list: without a pause the test is of its length
             number += 1
             store.add(str(number).encode(), NewArtifact(kind="document", title=str(number), media_type="text/plain"), ".txt")
 
@@ -43,7 +46,7 @@ def test_both_processes_may_add_without_losing_any(picture: Path, store: Session
     thread.join()
     handles = [artifact.handle for artifact in SessionStore(store.folder).list()]
     assert taken.artifacts[0].handle in handles
-    assert len(handles) == len(set(handles)) == len(store.list())
+    assert len(handles) == len(set(handles)) == len(store.list()) > 2
 
 
 def test_what_takes_too_long_is_killed_and_leaves_nothing(tmp_path: Path, store: SessionStore, picture: Path) -> None:
@@ -71,3 +74,18 @@ def test_a_stop_is_heard(tmp_path: Path, store: SessionStore) -> None:
     cancelled = threading.Event()
     cancelled.set()
     assert read_in_worker([tmp_path / "big.png"], store, Limits(), cancelled).problems == ("Reading the files was stopped.",)
+
+
+def test_the_process_gives_images_the_pseudonym_of_their_patient_and_no_name(tmp_path: Path, store: SessionStore) -> None:
+    series = write_series(tmp_path / "upload", [0.0, 2.0, 4.0])
+    for file in series.iterdir():
+        slice_ = pydicom.dcmread(file)
+        slice_.PatientID = "H-204 "
+        slice_.save_as(file)
+    pseudonyms = Pseudonyms.kept_in(tmp_path)
+    taken = read_in_worker([series], store, Limits(), pseudonyms=pseudonyms)
+    assert taken.problems == ()
+    assert [artifact.patient for artifact in taken.artifacts] == [pseudonyms.of("|h-204")]  # no issuer
+    kept = b"".join(path.read_bytes() for path in store.folder.rglob("*") if path.is_file())
+    assert b"H-204" not in kept
+    assert b"Doe" not in kept

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from tools.text.deidentify.dates import COMPLETE, find_dates
-from tools.text.deidentify.lexicon import lexicon
+from tools.text.deidentify.lexicon import CLINICAL_ENDINGS, lexicon
 from tools.text.deidentify.names import find_names, find_places, is_eponym
 from tools.text.deidentify.patterns import find_patterns
 from tools.text.deidentify.spans import Category, Span, made, merged
@@ -146,25 +146,8 @@ def _plausible(text: str, tagged: Tagged) -> bool:
 
 _CAPITALISED = re.compile(r"(?<![\w'’-])[A-Z][^\W\d_]*[a-z][^\W\d_]*(?:['’-][A-Z][^\W\d_]+)?(?![\w-])")
 _INITIAL = re.compile(r"(?<![\w.])([A-Za-z])\.[ \t]?([^\W\d_]{3,}(?:['’-][^\W\d_]+)?)(?!\w)")
-_ENDS = (
-    "in",
-    "ol",
-    "il",
-    "am",
-    "ide",
-    "ine",
-    "ate",
-    "one",
-    "mab",
-    "nib",
-    "vir",
-    "itis",
-    "osis",
-    "emia",
-    "oma",
-    "ene",
-    "ase",
-)
+_LISTED_ENDINGS = (*CLINICAL_ENDINGS, "am", "ene", "ase")
+"""Of a capitalised word by itself, more of chemistry is kept out."""
 
 
 def _listed(text: str) -> list[Span]:
@@ -177,7 +160,7 @@ def _listed(text: str) -> list[Span]:
             found.append(made(text, match.start(), match.end(), "NAME", 0.7))
     for match in _CAPITALISED.finditer(text):
         word = match.group()
-        if len(word) < 3 or lists.ordinary(word) or lists.has("clinical", word) or word.lower().endswith(_ENDS):
+        if len(word) < 3 or lists.ordinary(word) or lists.has("clinical", word) or word.lower().endswith(_LISTED_ENDINGS):
             continue
         if not _in_lists(word) or is_eponym(text, match.start(), match.end()):
             continue

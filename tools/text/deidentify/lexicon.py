@@ -33,6 +33,12 @@ def hashed(word: str) -> int:
     return zlib.crc32(plain(word).encode())
 
 
+CLINICAL_ENDINGS = (
+    "in", "ol", "il", "ide", "ine", "ate", "one", "mab", "nib", "vir", "itis", "osis", "emia", "oma", "pam", "lam", "cin", "xan",
+)  # fmt: skip
+"""How drugs and diseases end, and few names."""
+
+
 @dataclass(frozen=True)
 class Lexicon:
     """Membership of words in lists."""

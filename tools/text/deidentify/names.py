@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tools.text.deidentify.lexicon import Lexicon
+from tools.text.deidentify.lexicon import CLINICAL_ENDINGS, Lexicon
 from tools.text.deidentify.spans import Span, made
 
 EPONYMS = frozenset(
@@ -27,7 +27,7 @@ EPONYMS = frozenset(
     "schilling schlatter schlemm schmorl schoenlein schonlein schwann seldinger sertoli sheehan shigella sipple sjogren skene smith snellen "
     "spearman spurling starling steinmann stensen sternberg stokes sturge swan sydenham takayasu takotsubo tay thomas tinel tourette "
     "trendelenburg trousseau turner valsalva vater virchow waldenstrom wallenberg warthin weber wegener wells wenckebach werdnig wernicke "
-    "wharton whipple willebrand willis wilms wilson wolff wood yankauer zenker pugh simpson barr lennox gastaut harris kuhn bishop rankin schober bristol zollinger ziehl neelsen ellison barre strauss churg stevens "
+    "wharton whipple willebrand willis wilms wilson wolff wood yankauer zenker pugh simpson barr lennox gastaut harris kuhn bishop rankin schober bristol zollinger ziehl neelsen fleischner nottingham oncotype bosniak lugano schirmer weil felson ellison barre strauss churg stevens "
     "johnson danlos weiss parkinsonian sachs marie tooth meyer addisonian cushingoid hippocrates likert student wilcoxon kruskal shapiro "
     "bland altman cohen cronbach hosmer lemeshow bayes bayesian markov poisson gauss gaussian fourier framingham mantel haenszel tukey "
     "nelson whitney mcnemar cochran kolmogorov smirnov charlson elixhauser".split()
@@ -94,21 +94,60 @@ _NOT_NAMES = frozenset(
     "service emergency room unit phone fax address history exam impression findings plan assessment diagnosis please call see seen per "
     "aware notified will would should can may today tomorrow yesterday denies reports states plan left right bilateral who deceased "
     "monday tuesday wednesday thursday friday saturday sunday none na n/a tbd pending self doctor team family staff rounds note time "
-    "id ids no i we you it as be by from but if so yes do does did also all any both each other than then there these those when where which while".split()
+    "id ids no i we you it as be by from but if so yes do does did also all any both each other than then there these those when where which while "
+    "consultant oncologist cardiologist surgeon neurologist psychiatrist radiologist pathologist specialist therapist manager supervisor "
+    "teacher lawyer officer senior junior chief registrar".split()
 )
 _CUT = re.compile(r"\s+(?:[A-Z][A-Za-z.]*:|MRN|DOB|SSN|Date|Age|Sex|Phone|M\.?D\b).*$", re.DOTALL)
+
+
+_ROLE = (
+    r"(?:[a-z/&]+[ \t]+)?(?:fellow|resident|attending|intern|consultant|registrar|pgy[ -]?\d|rn|md|np|lpn|pa-c|crna|do)\b"
+)
+_BY_PLACE = tuple(
+    re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+    for pattern in (
+        rf"\b(?:d/w|discussed[ \t]+with|phoned[ \t]+to|called[ \t]+to|per|paged|spoke[ \t]+(?:with|to)|signed[ \t]+out[ \t]+to)[ \t]+(?P<v>[^\W\d_][\w'’-]{{2,}})[ \t]*[(,]?[ \t]*{_ROLE}",
+        rf"--?[ \t]?(?P<v>[^\W\d_][\w'’-]{{2,}})[ \t]*,[ \t]*{_ROLE}",
+        r"(?:^|[.!?][ \t]+)(?P<v>[^\W\d_][\w'’-]{2,})[ \t]+(?:was|is)[ \t]+\d{1,3}[ \t]+years[ \t]+old\b",
+        r"(?P<v>[^\W\d_][\w'’-]{2,})[ \t]+\((?:bed|room|rm)[ \t]*\d",
+        r"^[ \t]*(?P<v>[^\W\d_][\w'’-]+,[ \t]+[^\W\d_][\w'’-]+(?:[ \t]+[^\W\d_]\.?)?)[ \t]{2,}[mf][ \t]+",
+        r"\b(?:sonographer|technologist|technician|surgeon|assistant|interpreter|pathologist|radiologist)[ \t:]+(?P<v>[^\W\d_]\.[ \t]*[^\W\d_][\w'’-]{2,})",
+        r"\((?P<v>[^\W\d_][\w'’-]+(?:[ \t]+[^\W\d_]\.?)?(?:[ \t]+[^\W\d_][\w'’-]+)?[ \t]+and[ \t]+[^\W\d_][\w'’-]+)\)[ \t]+(?:at|present|by)",
+    )
+)
+"""Where nothing but a name can stand, be it a word, an eponym or in small letters."""
+
+
+_SERVICES = frozenset(
+    "cards cardiology renal nephrology surgery surgical neuro neurology gi medicine medical ortho orthopedics icu micu sicu heme onc oncology "
+    "hematology pulm pulmonary psych psychiatry vascular trauma plastics transplant palliative pain anesthesia radiology ir pharmacy team "
+    "call covering night day primary charge senior thoracic neurosurgery urology gyn ob obstetrics pediatrics infectious wound consult "
+    "house swing float chief outside transferring accepting".split()
+)
+"""Whom one talks to by what they do."""
 
 
 def find_names(text: str, lexicon: Lexicon) -> list[Span]:
     """Names that their surroundings tell."""
     found = []
+    for pattern in _BY_PLACE:
+        for match in pattern.finditer(text):
+            if match.group("v").lower().split(",")[0] not in _NOT_NAMES | _SERVICES:
+                found.append(made(text, match.start("v"), match.end("v"), "NAME", 0.9))
     for pattern in _SURE:
         for match in pattern.finditer(text):
             start, end = match.span("v")
             value = _CUT.sub("", match.group("v"))
             words = value.split()
+            titled = _titled(text, start)
             while words and (
-                _no_name(words[-1], lexicon) and (len(words) > 1 or words[-1].lower().strip(".,'") in _NOT_NAMES)
+                (
+                    words[-1].lower().strip(".,'") in _NOT_NAMES
+                    if titled and words[-1][:1].isupper() and len(words) < 4 and not words[-1].isupper()
+                    else _no_name(words[-1], lexicon)
+                )
+                and (len(words) > 1 or words[-1].lower().strip(".,'") in _NOT_NAMES)
             ):
                 value = value[: value.rfind(words[-1])].rstrip(" ,\t")
                 words.pop()
@@ -139,26 +178,6 @@ def _uncased(text: str, lexicon: Lexicon) -> list[Span]:
 def _ordinary(word: str, lexicon: Lexicon) -> bool:
     """English, clinical, an abbreviation without vowels, or a drug by its ending."""
     low = word.lower().strip(".'’")
-    ends = (
-        "in",
-        "ol",
-        "il",
-        "ide",
-        "ine",
-        "ate",
-        "one",
-        "mab",
-        "nib",
-        "vir",
-        "itis",
-        "osis",
-        "emia",
-        "oma",
-        "pam",
-        "lam",
-        "cin",
-        "xan",
-    )
     if low in _NOT_NAMES or lexicon.has("clinical", low):
         return True
     if lexicon.has("given_common", low) and low not in _ALSO_WORDS:
@@ -166,7 +185,7 @@ def _ordinary(word: str, lexicon: Lexicon) -> bool:
     if lexicon.ordinary(low):
         return True
     known = lexicon.has("given", low) or lexicon.has("family", low)
-    return not known and (low.endswith(ends) or not re.search("[aeiouyáéíóúäöüæøå]", low))
+    return not known and (low.endswith(CLINICAL_ENDINGS) or not re.search("[aeiouyáéíóúäöüæøå]", low))
 
 
 _ALSO_WORDS = frozenset(
@@ -192,18 +211,102 @@ _PLACES = tuple(
 )
 
 
+_KINDS_OF_PLACE = frozenset(
+    "the a an our this that their his her her our local nearby outside pain eye ear heart cancer wound surgery surgical emergency primary urgent care "
+    "family community general outpatient inpatient memory diabetes dental fracture stroke breast skin sleep travel weight methadone "
+    "day night group nursing home rehabilitation rehab cardiac medical center centre clinic hospital hospice school high middle "
+    "elementary primary secondary nursery public private free teaching county university college tertiary referral academic regional "
+    "mental health behavioral house row police fire department bank farm hotel restaurant airport mall church practice pharmacy "
+    "police halfway sober guest support focus working ethnic age study control treatment placebo blood food data tissue".split()
+)
+"""Words that tell what sort of place it is, not which."""
+
+
 def find_places(text: str, lexicon: Lexicon) -> list[Span]:
-    """Institutions by the word that ends their name, when a word of it is a place's or a person's, not only English."""
+    """Institutions by the word that ends their name, when a word of it is a place's or a person's, not only English.
+
+    In a line all in small or all in capital letters they are looked for as if it were written in mixed ones.
+    """
+    found = _places(text, text, lexicon)
+    cased = _recased(text)
+    if cased != text:
+        found += [
+            span
+            for span in _places(text, cased, lexicon)
+            if _STRONG_PLACE.search(span.text) or _named_after(span.text, lexicon)
+        ]
+    for match in _WHERE.finditer(text):
+        words = match.group("v").split()
+        kept = words if len(words) == 2 and lexicon.has("place", " ".join(words)) else words[:1]
+        word = kept[0]
+        plainly = not lexicon.ordinary(word) or word[0].isupper()
+        if (
+            lexicon.has("place", " ".join(kept))
+            and plainly
+            and word.lower() not in _NOT_NAMES
+            and not lexicon.has("clinical", word)
+        ):
+            found.append(made(text, match.start("v"), match.start("v") + len(" ".join(kept)), "LOCATION", 0.7))
+    return found
+
+
+_STRONG_PLACE = re.compile(
+    r"(?:hospital|clinic|infirmary|school|pharmacy|university|college|medical cent(?:er|re)|medical group|family practice|hospice|manor|paving|trucking|logistics|construction|motors|industries|bros\.?|brothers|"
+    r"rehab\w*|nursing home|academy|llc|inc|church|regional health|general)$",
+    re.IGNORECASE,
+)
+"""What ends the name of a place even where capitals tell nothing."""
+_WHERE = re.compile(
+    r"\b(?:home|house|lives?|lived|living|born|raised|resid(?:es?|ing|ent)|grew[ \t]+up|moved|stays|staying|works?|worked|working|apartment|"
+    r"farm|church|priest|transferred|flown|retired|travel(?:led|ed)|visiting|family)[ \t]+(?:in|to|at|near|from)[ \t]+"
+    r"(?P<v>[^\W\d_]{3,}(?:[ \t][^\W\d_]{3,})?)",
+    re.IGNORECASE,
+)
+
+
+def _named_after(name: str, lexicon: Lexicon) -> bool:
+    """Such as "the willows at lowell": ends in a place that is no English word."""
+    words = re.split(r"\s+(?:of|at)\s+", name.lower())
+    return len(words) > 1 and lexicon.has("place", words[-1]) and not lexicon.ordinary(words[-1])
+
+
+def _recased(text: str) -> str:
+    """The same text with capitals at the words of lines that have no mixed case; of the same length."""
+    lines = []
+    for line in text.split("\n"):
+        mixed = not (line.islower() or line.isupper())
+        cased = line if mixed else re.sub(r"[^\W\d_]+", _capitalised, line)
+        lines.append(cased if len(cased) == len(line) else line)
+    return "\n".join(lines)
+
+
+def _capitalised(match: re.Match[str]) -> str:
+    word = match.group()
+    return word.lower() if word.lower() in ("of", "and", "the", "at", "in", "for") else word[0].upper() + word[1:].lower()
+
+
+def _places(text: str, cased: str, lexicon: Lexicon) -> list[Span]:
     found = []
-    for pattern in _PLACES:
-        for match in pattern.finditer(text):
+    for number, pattern in enumerate(_PLACES):
+        for match in pattern.finditer(cased):
             words = re.findall(r"[^\W\d_]{3,}", match.group("v"))
             own = [w for w in words if lexicon.has("place", w) or lexicon.has("family_common", w) or not lexicon.ordinary(w)]
-            if any(not lexicon.ordinary(w) and not lexicon.has("clinical", w) for w in own) and not is_eponym(
-                text, *match.span("v")
-            ):
+            at_a_place = number == 1 and bool(words) and lexicon.has("place", words[-1])
+            of_a_place = cased != text and any(
+                lexicon.has("place", w) and w.lower() not in _KINDS_OF_PLACE for w in words[:-1]
+            )
+            named = at_a_place or of_a_place or any(not lexicon.ordinary(w) and not lexicon.has("clinical", w) for w in own)
+            if cased == text and not named:  # "Golden Gate Paving": English words, capitals, and no sort of place
+                telling = [w for w in words[:-1] if w.lower() not in _KINDS_OF_PLACE and not lexicon.has("clinical", w)]
+                named = len(telling) > 1 and telling[0][0].isupper() and not _begins(text, match.start("v"))
+            if named and not is_eponym(text, *match.span("v")):
                 found.append(made(text, match.start("v"), match.end("v"), "LOCATION", 0.7))
     return found
+
+
+def _begins(text: str, start: int) -> bool:
+    before = text[:start].rstrip(" \t")
+    return not before or before[-1] in ".!?\n"
 
 
 def _no_name(word: str, lexicon: Lexicon) -> bool:
