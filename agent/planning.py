@@ -294,6 +294,28 @@ def _plan_grading(clause: str, situation: Situation) -> Plan:
     return Plan(calls=tuple(calls))
 
 
+_CONFIRMED = re.compile(r"(?<![\w.])(\d{1,2})\s*(?:is|=|as)\s*([CTL]\d{1,2})\b", re.IGNORECASE)
+_ORDINAL = re.compile(r"\b(\w+) (?:one |vertebra )?from the (?:head|top) is ([CTL]\d{1,2})\b", re.IGNORECASE)
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
+
+def _plan_segment(clause: str, situation: Situation) -> Plan:
+    """Outline the CT that is named, the one looked at last, or the newest; with the level that a person confirms."""
+    volumes = [a for a in situation.artifacts if a.kind == "volume" and not a.synthetic]
+    if not volumes:
+        text = "No CT is attached. Please attach a CT of the spine (NIfTI or DICOM)."
+        return Plan(reply=text, why="Outlining the vertebrae needs a CT volume, and none is attached.")
+    named = [artifact for artifact in slots.named(clause, situation.artifacts) if artifact in volumes]
+    last = situation.last_image()
+    target = (named or [a for a in volumes if a.handle == last] or volumes[-1:])[0]
+    arguments: dict[str, JsonValue] = {"image": target.handle}
+    if found := _CONFIRMED.search(clause):
+        arguments["confirm"] = f"{found.group(1)}={found.group(2).upper()}"
+    elif (found := _ORDINAL.search(clause)) and found.group(1).lower() in _ORDINALS:
+        arguments["confirm"] = f"{_ORDINALS.index(found.group(1).lower()) + 1}={found.group(2).upper()}"
+    return Plan(calls=(PlannedCall("segment", arguments),))
+
+
 def _plan_healthy(clause: str, situation: Situation) -> Plan:
     """The synthesis of the scans that a grading would be of; a mask alone cannot be painted."""
     graded = _plan_grading(clause, situation)
@@ -382,6 +404,7 @@ _PLANNERS: dict[str, Callable[[str, Situation], Plan]] = {
     "find_similar_patients": _plan_similar,
     "find_similar_images": _plan_similar_images,
     "grade_fractures": _plan_grading,
+    "segment": _plan_segment,
     "synthesize_healthy_spine": _plan_healthy,
     "synthesize_xray": _plan_film,
     "synthesize_volume": _plan_from_words("synthesize_volume"),

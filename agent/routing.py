@@ -94,6 +94,8 @@ _STRONG: dict[str, str] = {
                        r"(?:x-?ray|radiograph|plain film)\w* (?:would|look)|\d+ kvp?|project(?:ed)? the (?:ct|volume|scan))\b",
     "synthesize_volume": rf"{_MAKE}(?!.*\b(?:films?|radiographs?|x-?rays?|healthy version|unfractured)\b)",
     "synthesize_film": rf"{_MAKE}(?=.*\b(?:films?|radiographs?|x-?rays?)\b)",
+    "segment": r"\b(segment(?:s|ed|ing|ations?(?! models?))?|delineat\w*|(?:label|outline|number|contour) (?:and \w+ )?(?:all |each |every |the |these )*(?:vertebra\w*|levels|bod(?:y|ies)|spine)|"
+               r"(?:number|vertebra|no\.?|body) #?\d{1,2} (?:is|=|as) [ctl]\d{1,2}|from the (?:head|top) is [ctl]\d{1,2}|\d{1,2} ?= ?[ctl]\d{1,2}|mask of (?:the|this|its|all))\b",
     "deidentify": r"\b(de-?identif\w*|anonym\w*|identifying|identifies (?:her|him|them|the patient)|pseudonymi[sz]\w*|redact\w*|scrub|phi|identifiers)\b",
     "grade_fractures": r"\b(fractur\w*|compress(?:ed|ion)|collapsed?|wedg\w+|genant|height loss|rhlv|crush\w*|biconcave|vcfs?|grad(?:e|es|ing) (?:it|this|"
                        r"them|the|all|every|each|is|ct|l\d|t\d))\b",

@@ -11,13 +11,14 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tools.imaging.fractures.expected import predict, sound_neighbours
+from tools.imaging.fractures.genant import most_probable_grade
 from tools.imaging.labels import LEVELS
 
 Array = NDArray[np.float64]
@@ -84,8 +85,25 @@ def model_errors(patients: list[list[Reading]], *, own: bool) -> Iterator[Array]
                 yield (mine - expected) / expected
 
 
+def graded(patients: list[list[Reading]]) -> Array:
+    """Per reading of a vertebra its own loss (lowest against highest of its heights) and the grade it would get, (n, 2)."""
+    rows = []
+    for reading in (reading for readings in patients for reading in readings):
+        count = len(reading.heights)
+        for number in range(count):
+            others = [n for n in range(count) if n != number]
+            levels, heights = [_NAMES[n] for n in others], reading.heights[others]
+            sound = sound_neighbours(levels, heights)
+            used = [name for name, keep in zip(levels, sound, strict=True) if keep]
+            mine = reading.heights[number]
+            expected = predict(used, heights[sound], _NAMES[number], mine)[0]
+            # The readings are Genant's six points already: nothing is continued to the rims.
+            rows.append((1 - mine.min() / mine.max(), most_probable_grade(float(((expected - mine) / expected).max()))))
+    return np.array(rows)
+
+
 def main() -> None:
-    """Print mean absolute relative differences."""
+    """Print mean absolute relative differences, and the grades against each vertebra's own loss."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     patients = read(parser.parse_args().folder)
@@ -98,6 +116,12 @@ def main() -> None:
     for name, values in rows:
         cells = 100 * values.mean(axis=0)
         print(f"{name:46}{len(values):6d}{cells[0]:10.1f}{cells[1]:8.1f}{cells[2]:11.1f}{100 * values.mean():7.1f}")
+    rows_graded = graded(patients)
+    print("\nGrades that the readings get, by the vertebra's own loss (lowest against highest of its three heights):")
+    for low, high in pairwise((0.0, 0.1, 0.15, 0.2, 0.25, 0.4, 1.0)):
+        grades = rows_graded[(rows_graded[:, 0] >= low) & (rows_graded[:, 0] < high), 1].astype(int)
+        counts = " ".join(f"{n:6d}" for n in np.bincount(grades, minlength=4))
+        print(f"  {100 * low:3.0f} to {100 * high:3.0f} %: {len(grades):6d} readings, grade 0 to 3: {counts}")
 
 
 if __name__ == "__main__":

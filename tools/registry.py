@@ -53,6 +53,7 @@ def standard_tools(retriever: Retriever, images: ImageSearcher, attached: Attach
     from tools.imaging.generation.film_tool import SynthesizeFilm
     from tools.imaging.generation.volume_tool import SynthesizeVolume
     from tools.imaging.healthivert.tool import SynthesizeHealthySpine
+    from tools.imaging.labelling.tool import Segment
     from tools.imaging.show_image import ShowImage
     from tools.imaging.similar import FindSimilarImages
     from tools.imaging.xray.tool import SynthesizeXray
@@ -63,6 +64,7 @@ def standard_tools(retriever: Retriever, images: ImageSearcher, attached: Attach
     return Registry(
         [
             GradeFractures(),
+            Segment(),
             SynthesizeHealthySpine(),
             SynthesizeXray(),
             SynthesizeVolume(),

@@ -18,6 +18,7 @@ _DOUBTFUL = {"partly": "partly supported", "not_supported": "not supported", "co
 _STATUS = {"done": "done", "refused": "refused", "failed": "failed", "timeout": "timed out", "cancelled": "stopped"}
 _TOOL_WORDS = {
     "grade_fractures": "Grading vertebrae",
+    "segment": "Outlining the vertebrae",
     "synthesize_healthy_spine": "Painting the spine as it was",
     "synthesize_xray": "Computing the X-ray film",
     "show_image": "Drawing the image",

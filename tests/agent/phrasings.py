@@ -20,6 +20,7 @@ SIMILAR = ("find_similar_patients",)
 CLAIM = ("check_claim",)
 ALIKE = ("find_similar_images",)
 HIDE = ("deidentify",)
+SEGMENT = ("segment",)
 DRAW = ("synthesize_volume",)
 FILM = ("synthesize_film",)
 NONE: tuple[str, ...] = ()
@@ -58,6 +59,18 @@ _HEALTHY = (
     "make me a volume of this spine with the compression undone",
 )
 
+_SEGMENT = (
+    "please segment the spine in ct1",
+    "can you outline the vertebrae for me",
+    "I have no mask, make a segmentation first",
+    "label every vertebra in this CT",
+    "vertebra 4 is L2",
+    "it is number 2 that is L1: 2=L1",
+    "the second from the head is T12",
+    "automatic vertebra segmentation of ct1",
+    "number the vertebral bodies of the scan",
+    "confirm: number 5 is L3",
+)
 _HIDE = (
     "Please anonymise the chart",
     "can you de-identify record1 for me",
@@ -286,6 +299,7 @@ PHRASINGS: tuple[Phrasing, ...] = (
     *(Phrasing(text, CLAIM) for text in _CLAIMS),
     *(Phrasing(text, ALIKE, "film") for text in _ALIKE),
     *(Phrasing(text, HIDE) for text in _HIDE),
+    *(Phrasing(text, SEGMENT, "ct") for text in _SEGMENT),
     *(Phrasing(text, DRAW) for text in _DRAW),
     *(Phrasing(text, FILM, "nothing") for text in _FILM),
     *_SEVERAL,

@@ -55,6 +55,7 @@ def add_eval(commands: Commands) -> None:
     _add_xray_eval(actions)
     _add_generation_eval(actions)
     _add_service_evals(actions)
+    _add_labelling_eval(actions)
     _add_invariance_eval(actions)
     _add_safety_evals(actions)
     speed = command(actions, "ehr-speed", "events read per second from Parquet and FHIR, memory, time of a prediction")
@@ -127,6 +128,14 @@ def _add_eval_questions(actions: Commands) -> None:
     questions.add_argument("--seed", type=int, default=1, metavar="S", help="of the draw and the intervals")
     questions.add_argument("--out", metavar="DIR", help="write rows.jsonl and summary.json here")
     add_model(questions)
+
+
+def _add_labelling_eval(actions: Commands) -> None:
+    labelling = command(actions, "labelling", "the built-in labeller of a CT without mask against given masks")
+    labelling.add_argument("folder", nargs="?", metavar="DIR", help="X_ct.nii.gz and X_seg-vert_msk.nii.gz (VerSe layout)")
+    labelling.add_argument("--drawn", type=int, default=0, metavar="N", help="also N drawn spines")
+    labelling.add_argument("--seed", type=int, default=1, metavar="S", help="of the first drawn spine")
+    labelling.set_defaults(package="evals", module="labelling")
 
 
 def _add_invariance_eval(actions: Commands) -> None:

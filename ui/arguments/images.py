@@ -13,6 +13,7 @@ def add_fracture(commands: Commands) -> None:
     actions = fracture.add_subparsers(required=True, metavar="ACTION")
     grade = command(actions, "grade", "grade every vertebra of a mask against its neighbours", module="fracture")
     _add_masked_ct(grade, required=False)
+    _add_confirm(grade)
     grade.add_argument("--out", metavar="DIR", help="write report.json, figures, a PDF page, DICOM SEG and SR here")
     grade.add_argument(
         "--keep-steps", action="store_true", help="also write endplates, loss maps, explanations and the synthesis"
@@ -20,8 +21,21 @@ def add_fracture(commands: Commands) -> None:
     explain = command(actions, "explain", "say which neighbours a grade rests on, and what changes without each", "fracture")
     _add_masked_ct(explain)
     explain.add_argument("--level", metavar="L1", help="only this level")
+    label = command(actions, "label", "outline and number the vertebral bodies of a CT that has no mask", "fracture")
+    label.add_argument("ct", metavar="CT", help="CT volume (NIfTI, DICOM folder or zip)")
+    _add_confirm(label)
+    label.add_argument("--out", metavar="DIR", help="write labels.nii.gz and numbered.png here")
     _add_fracture_evaluate(actions)
     _add_fracture_train(actions)
+
+
+def _add_confirm(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--confirm",
+        default="",
+        metavar="N=LEVEL",
+        help="of a CT without mask: a level you looked up, such as 3=L1 when the third vertebra from the head is L1",
+    )
 
 
 def _add_masked_ct(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -32,7 +46,7 @@ def _add_masked_ct(parser: argparse.ArgumentParser, *, required: bool = True) ->
         "--mask",
         required=required,
         metavar="SEG",
-        help="vertebra labels (NIfTI); grade makes them by TotalSegmentator when absent",
+        help="vertebra labels (NIfTI); grade makes them when absent (TotalSegmentator, or the built-in labeller)",
     )
     parser.add_argument(
         "--numbering",

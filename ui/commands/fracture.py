@@ -1,4 +1,4 @@
-"""`consilium fracture grade|explain|evaluate|train`: heights and Genant grades from files, and how good they are."""
+"""`consilium fracture grade|explain|label|evaluate|train`: heights and Genant grades from files, and how good they are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the chosen action."""
-    actions = {"grade": _grade, "explain": _explain, "evaluate": _evaluate, "train": _train}
+    actions = {"grade": _grade, "explain": _explain, "label": _label, "evaluate": _evaluate, "train": _train}
     return actions[arguments.action](arguments)
 
 
@@ -90,6 +90,22 @@ def _train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _label(arguments: argparse.Namespace) -> int:
+    """Print what was found, number by number; 3 when a level must be confirmed before it can be graded."""
+    from tools.imaging.labelling.files import label_files
+
+    report = label_files(Path(arguments.ct), Path(arguments.out) if arguments.out else None, arguments.confirm)
+    if arguments.json:
+        print(report.model_dump_json())
+    else:
+        for item in report.vertebrae:
+            print(f"{item.number:3d}  {item.level or '?':4} confidence {item.confidence:.2f}")
+        print(f"Levels: {report.told}." + ("" if report.settled else " Confirm one with --confirm NUMBER=LEVEL."))
+        for warning in report.warnings:
+            print(warning, file=sys.stderr)
+    return 0 if report.settled else 3
+
+
 def _explain(arguments: argparse.Namespace) -> int:
     """Print, per level, the neighbours behind the expected height and the grade without each."""
     from core.errors import SettingError
@@ -134,6 +150,7 @@ def _grade(arguments: argparse.Namespace) -> int:
         Path(arguments.mask) if arguments.mask else None,
         arguments.numbering,
         _progress,
+        arguments.confirm,
     )
     if arguments.out:
         for missing in write_report(done, Path(arguments.out), is_ct=ct is not None):

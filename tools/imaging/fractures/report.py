@@ -11,12 +11,11 @@ from core.types import Frozen
 from tools.imaging.fractures.checks import Flag, ct_warnings, image_warnings
 from tools.imaging.fractures.genant import METHOD, Graded, grade_spine, grades_within
 from tools.imaging.fractures.heights import Measured, Thirds, Unmeasured, measure_spine
+from tools.imaging.labelling.making import make_mask
 from tools.imaging.numbering import resolve
 from tools.imaging.reading import dicom_files, read_ct, read_mask, read_volume
-from tools.imaging.segmentation import segment_vertebrae
 from tools.imaging.volume import Volume
 
-_SEGMENTED = "The mask was made by TotalSegmentator, not given: look at the figure before you trust a grade."
 _JITTER = 5
 """How often each level is measured with a shaken mask, for the interval."""
 MASK_ONLY = Flag("mask_only", "graded from the mask alone, without the CT")
@@ -143,32 +142,37 @@ class FileGrading:
 
 
 def read_and_grade(
-    ct: Path | None, mask: Path | None, numbering: str = "auto", progress: Callable[[float, str], None] | None = None
+    ct: Path | None,
+    mask: Path | None,
+    numbering: str = "auto",
+    progress: Callable[[float, str], None] | None = None,
+    confirmed: str = "",
 ) -> FileGrading:
     """Read a mask (and its CT) and grade it.
 
     Args:
         ct: CT (NIfTI, DICOM folder or zip), or None: a mask alone is enough for heights and grades.
-        mask: vertebra labels; without one the CT is segmented by TotalSegmentator.
+        mask: vertebra labels; without one they are made by TotalSegmentator where it is in place, else by our own labeller.
         numbering: one of `numbering.NUMBERINGS`, or pairs such as "20=L1,21=L2".
         progress: called before each level.
+        confirmed: a level of a CT without a mask that a person confirmed, such as "3=L1".
 
     Raises:
         FileError: a file cannot be read, is not what it is given as, or the two lie in different places.
         SettingError: the numbering is not allowed, or neither CT nor mask is given.
-        MissingRequirement: there is no mask, and TotalSegmentator or its weights are not in place.
+        MissingRequirement: there is no mask and none can be made with confidence, or a level must be confirmed.
     """
     if mask is None:
         if ct is None:
             raise SettingError("fracture grade needs CT or --mask SEG, got neither.")
         alone = read_volume(ct, f"The CT {ct.name!r}")
-        image, notes = alone.volume, [*alone.notes, _SEGMENTED]
-        labels = segment_vertebrae(image)
+        made = make_mask(alone.volume, confirmed, progress)
+        image, notes, numbering, labels = alone.volume, [*alone.notes, made.note], made.numbering, made.labels
     else:
         read = read_mask(mask)
         labels = read.volume
         image, notes = labels, list(read.notes)
-    numbering_found = resolve(labels, numbering if mask is not None else "totalsegmentator")
+    numbering_found = resolve(labels, numbering)
     if ct is not None and mask is not None:
         found = read_ct(ct, labels)
         image = found.volume

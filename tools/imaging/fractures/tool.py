@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.errors import CallError, GateRefusal
+from core.errors import CallError
 from core.types import Artifact, Finding, Location, NewArtifact, Table, TableRow, ToolProvenance, ToolResult
 from tools.base import Accepts, Card, ToolContext, ToolSpec
 from tools.imaging.fractures.explain import explain
@@ -12,6 +12,7 @@ from tools.imaging.fractures.figure import draw_figure
 from tools.imaging.fractures.genant import METHOD, Graded
 from tools.imaging.fractures.heights import Unmeasured
 from tools.imaging.fractures.report import MASK_ONLY, Grading, grade_mask
+from tools.imaging.labelling.tool import mask_for
 from tools.imaging.numbering import resolve
 from tools.imaging.slices import mark_of, matching_mask, volume_of
 
@@ -127,7 +128,7 @@ class GradeFractures:
             evidence=(*findings, *left_out, *reasons),
             artifacts=figure,
             tables=(_table(chosen, seen),) if chosen else (),
-            warnings=_warnings(grading, params.levels, seen, image),
+            warnings=_warnings(grading, params.levels, seen, image, mask),
             provenance=ToolProvenance(
                 tool=_SPEC.name, version=_SPEC.version, inputs={a.handle: a.sha256 for a in (seen, mask)}
             ),
@@ -135,7 +136,7 @@ class GradeFractures:
 
 
 def _inputs(params: GradeParams, context: ToolContext) -> tuple[Artifact | None, Artifact]:
-    """The CT (if any) and the mask. Raises `CallError` when no mask can be found, `GateRefusal` on another grid."""
+    """The CT (if any) and its mask, made when there is none. Raises `GateRefusal`: on another grid, or none can be made."""
     store = context.store
     if params.image is None and params.mask is None:
         raise CallError("grade_fractures needs image (a CT volume) or mask (a vertebra mask), got neither.")
@@ -147,14 +148,9 @@ def _inputs(params: GradeParams, context: ToolContext) -> tuple[Artifact | None,
         elif mask.of is not None:
             image = store.get(mask.of)
         return image, mask
-    masks = [a for a in store.list() if a.kind == "mask"]
-    own = [a for a in masks if image is not None and a.of == image.handle]
-    if not own:
-        have = ", ".join(a.handle for a in masks) or "none"
-        raise GateRefusal(
-            f"grade_fractures needs a vertebra mask of {params.image} on the same grid; masks attached: {have}. "
-            "Attach a segmentation (VerSe or TotalSegmentator labels, NIfTI)."
-        )
+    own = [a for a in store.list() if a.kind == "mask" and image is not None and a.of == image.handle]
+    if image is not None and not own:
+        return image, mask_for(image, context)
     return image, own[-1]
 
 
@@ -268,7 +264,9 @@ def _summary(chosen: list[Graded], grading: Grading, seen: Artifact) -> str:
     return f"{seen.handle}: deformed by loss of height at {listed}.{skipped}"
 
 
-def _warnings(grading: Grading, levels: list[str] | None, seen: Artifact, image: Artifact | None) -> tuple[str, ...]:
+def _warnings(
+    grading: Grading, levels: list[str] | None, seen: Artifact, image: Artifact | None, mask: Artifact
+) -> tuple[str, ...]:
     wanted = {level.upper() for level in levels} if levels else None
     by_reason: dict[str, list[str]] = {}
     for item in grading.skipped:
@@ -283,7 +281,7 @@ def _warnings(grading: Grading, levels: list[str] | None, seen: Artifact, image:
     ]
     if image is None:
         lines.append(f"{seen.handle} was {MASK_ONLY}.")
-    return (*lines, *grading.warnings)
+    return (*lines, *mask.warnings, *grading.warnings)
 
 
 def _figure(grading: Grading, seen: Artifact, mask: Artifact, is_ct: bool, context: ToolContext) -> tuple[Artifact, ...]:

@@ -1,0 +1,1 @@
+"""Vertebral bodies found and labelled in a CT without learned weights, honest about how sure it is."""
