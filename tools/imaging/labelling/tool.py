@@ -25,16 +25,13 @@ class SegmentParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     image: str = Field(description="Handle of the CT volume.")
-    confirm: str | None = Field(
-        default=None, description="A level the person confirmed, as NUMBER=LEVEL: '3=L1' when the third from the head is L1."
-    )
+    confirm: str | None = Field(default=None, description="A level the person confirmed: '3=L1'.")
 
 
 _SPEC = ToolSpec(
     name="segment",
     version="1",
-    description="Outlines the vertebral bodies of a CT that came without a mask and names their levels, or numbers them and "
-    "asks for one level to be confirmed. Refuses when no spine can be followed with confidence.",
+    description="Makes a vertebra mask of a CT that has none, or asks which level is which.",
     params=SegmentParams,
     examples=(
         "Segment the vertebrae",
