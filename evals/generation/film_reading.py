@@ -92,7 +92,7 @@ def _endplate(
     coarse = np.arange(low, high + _STEP_MM, _STEP_MM)
     best = _best(strength, u, [coarse] * 3)
     around = np.arange(-_STEP_MM, _STEP_MM + _FINE_STEP_MM, _FINE_STEP_MM)
-    return _parabola() @ np.array(_best(strength, u, [value + around for value in best]))
+    return np.asarray(_parabola() @ np.array(_best(strength, u, [value + around for value in best])), dtype=np.float64)
 
 
 def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -83,7 +83,7 @@ def disturbed(film: Array, rng: np.random.Generator) -> Array:
     rows, columns = film.shape
     top, bottom = (int(rng.integers(0, rows // 8 + 1)) for _ in range(2))
     shift = int(rng.integers(-8, 9))
-    made = np.roll(film[top : rows - bottom], shift, axis=1)
+    made: NDArray[np.floating] = np.roll(film[top : rows - bottom], shift, axis=1)
     made = np.sign(made) * np.abs(made) ** rng.uniform(0.7, 1.4) * rng.uniform(0.6, 1.4) + rng.uniform(-0.2, 0.2)
     shade = ndimage.zoom(rng.normal(size=(4, 4)), (made.shape[0] / 4, columns / 4), order=1)
     made = made + rng.uniform(0, 0.15) * shade[: made.shape[0], :columns]
