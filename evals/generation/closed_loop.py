@@ -1,7 +1,7 @@
 """A hundred prompts through the whole path, and what is measured on the results: height loss, level, view.
 
-Volumes are measured twice: by our grader on the mask, and by `ct_reading` on the CT's intensities. Films are read by
-`reader`, which knows nothing of how they were made.
+Volumes are measured twice: by our grader on the mask, and by `ct_reading` on the CT's intensities. Of films the view is
+read by `view_reader`, which knows nothing of how they were made, and the endplates are looked for by `film_reading`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.types import Frozen
 from evals.generation.ct_reading import graded_twice
-from evals.generation.reader import FilmReading, read_film
+from evals.generation.film_reading import losses, read_bodies
+from evals.generation.view_reader import shipped_view_reader
 from tools.imaging.compression import Kind
 from tools.imaging.fractures.genant import Graded
+from tools.imaging.generation.anatomy import Anatomy
 from tools.imaging.generation.attributes import KINDS, REGION_LEVELS, SpineAttributes, View, Wish, levels_between
 from tools.imaging.generation.captions import caption, random_attributes
+from tools.imaging.generation.dataset import spine_column
 from tools.imaging.generation.film_model import make_body, make_film
 from tools.imaging.generation.models import Look
+from tools.imaging.generation.projection import AZIMUTH
 from tools.imaging.generation.prompt import read_prompt
 from tools.imaging.generation.volume_model import make_volume
 
@@ -60,6 +65,7 @@ class LoopRow(Frozen):
     right: bool | None
     view_right: bool | None = None
     seconds: float = 0.0
+    cobb_deg: float = 0.0
 
 
 def prompts(count: int, seed: int) -> list[Prompt]:
@@ -96,9 +102,9 @@ def volume_rows(asked: list[Prompt], look: Look, steps: int, say: Say) -> tuple[
 
 
 def film_rows(asked: list[Prompt], looks: tuple[Look, ...], steps: int, say: Say) -> dict[str, list[LoopRow]]:
-    """Films of the prompts read by the reader: the view on the film that was asked for, levels and loss on a lateral one.
+    """Films of the prompts: the view on the film that was asked for, levels and loss on a lateral one.
 
-    Beside the looks stands the plain projection that they start from: what the reader misses there is the reader's own.
+    Beside the looks stands the plain projection that they start from: what is missed there is the reading's own.
     """
     rows: dict[str, list[LoopRow]] = {name: [] for name in (*looks, PLAIN)}
     for number, item in enumerate(asked):
@@ -109,17 +115,23 @@ def film_rows(asked: list[Prompt], looks: tuple[Look, ...], steps: int, say: Say
         views = tuple(dict.fromkeys((*request.views[:1], "lateral")))
         for look in looks:
             started = time.monotonic()
-            films = {view: make_film(body, request.attributes, view, item.seed, look=look, steps=steps) for view in views}
+            made = {view: make_film(body, request.attributes, view, item.seed, look=look, steps=steps) for view in views}
             seconds = drawing + (time.monotonic() - started) / len(views)
-            rows[look].append(_film_row(item, {view: read_film(made.film) for view, made in films.items()}, seconds))
-        rows[PLAIN].append(_film_row(item, {view: read_film(made.plain) for view, made in films.items()}, drawing))
+            rows[look].append(_film_row(item, body, {view: film.film for view, film in made.items()}, seconds))
+        rows[PLAIN].append(_film_row(item, body, {view: film.plain for view, film in made.items()}, drawing))
         say(f"film {number + 1} of {len(asked)}: {seconds:.1f} s")
     return rows
 
 
-def _film_row(item: Prompt, readings: dict[View, FilmReading], seconds: float) -> LoopRow:
-    row = _row(item, readings["lateral"].loss, seconds)
-    return row.model_copy(update={"view_right": readings[item.view].view == _CLASS.get(item.view, item.view)})
+def _film_row(item: Prompt, body: Anatomy, films: dict[View, NDArray[np.float32]], seconds: float) -> LoopRow:
+    levels = item.attributes.shown_levels
+    column = spine_column(body.grid, body.patient, levels, AZIMUTH["lateral"])
+    read = read_bodies(films["lateral"], body.patient, body.grid, levels, column)
+    row = _row(item, losses(read), seconds)
+    view = shipped_view_reader().read(films[item.view])
+    return row.model_copy(
+        update={"view_right": view == _CLASS.get(item.view, item.view), "cobb_deg": item.attributes.cobb_deg}
+    )
 
 
 def _losses(graded: list[Graded]) -> dict[str, float]:

@@ -13,6 +13,8 @@ from evals.generation.closed_loop import LoopRow, LoopScore, film_rows, prompts,
 from evals.generation.looks import LookScore, judged, made_films, made_volumes, real_films, real_volumes
 from tools.imaging.generation.models import DEFAULT_LOOK, STEPS, Look, checked_steps
 
+STRAIGHT_DEG = 20.0
+
 
 class Loop(Frozen):
     """One way of measuring one look."""
@@ -64,9 +66,12 @@ def _loops(
         by_mask, by_ct = volume_rows(asked, look, steps, _say)
         found |= {f"volume by mask, {look}": by_mask, f"volume by CT, {look}": by_ct}
     if asked and "film" in kinds:
-        found |= {f"film by reader, {name}": rows for name, rows in film_rows(asked, looks, steps, _say).items()}
+        for name, rows in film_rows(asked, looks, steps, _say).items():
+            # The two sides of a strongly bent spine lie at different heights on a lateral film: told apart.
+            straight = [row for row in rows if row.cobb_deg < STRAIGHT_DEG]
+            found |= {f"films, {name}": rows, f"films, Cobb < {STRAIGHT_DEG:g}, {name}": straight}
     for name, rows in found.items():
-        what, look_name = name.split(", ")
+        what, look_name = name.rsplit(", ", 1)
         loops.append(Loop(what=what, look=look_name, score=score(rows)))
     return tuple(loops), found
 
@@ -90,12 +95,12 @@ def as_table(done: GenerationBenchmark) -> str:
     """The two tables as text."""
     lines = [f"{done.prompts} prompts, seed {done.seed}, {done.steps} sampler steps; default looks: {DEFAULT_LOOK}"]
     lines.append(
-        f"{'closed loop':16} {'look':11} {'r (95 %)':22} {'MAE %':>6} {'bias':>6} {'level right':24} {'view right':24} {'s':>5}"
+        f"{'closed loop':18} {'look':11} {'r (95 %)':22} {'MAE %':>6} {'bias':>6} {'level right':24} {'view right':24} {'s':>5}"
     )
     for loop in done.loops:
         s = loop.score
         lines.append(
-            f"{loop.what:16} {loop.look:11} {f'{s.correlation:.3f} ({_interval(s.correlation_interval)})':22} {s.mae:6.2f} {s.bias:+6.2f} "
+            f"{loop.what:18} {loop.look:11} {f'{s.correlation:.3f} ({_interval(s.correlation_interval)})':22} {s.mae:6.2f} {s.bias:+6.2f} "
             f"{_share(s.level_right, s.level_interval, s.level_counted):24} {_share(s.view_right, s.view_interval, s.view_counted):24} "
             f"{s.median_seconds:5.1f}"
         )

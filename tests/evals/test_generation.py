@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-import torch
+from safetensors.numpy import load_file
 
 from evals.generation.closed_loop import LoopRow, Measured, prompts, score, wilson
 from evals.generation.ct_reading import graded_twice
+from evals.generation.film_reading import ReadBody, losses, read_bodies
 from evals.generation.measures import diversity, fidelity, frechet, kid_of, memory, mode_coverage, ms_ssim
-from evals.generation.reader import ReadBody, ReaderNet, losses, read_film
-from evals.generation.reader_train import examples_of
+from evals.generation.view_reader import VIEW_CLASSES, disturbed, shipped_view_reader, train, views_of
 from tools.imaging.fractures.expected import usual_heights
+from tools.imaging.generation.anatomy import Anatomy
 from tools.imaging.generation.attributes import SpineAttributes, Wish
+from tools.imaging.generation.dataset import spine_column
+from tools.imaging.generation.film_model import make_body, make_film
 from tools.imaging.generation.prompt import read_prompt
 from tools.imaging.generation.volume_model import make_volume
 
@@ -80,7 +85,7 @@ def test_the_ct_is_read_and_not_the_mask() -> None:
 
 def test_losses_of_read_bodies_need_no_mask() -> None:
     levels = ("T11", "T12", "L1", "L2", "L3")
-    heights = usual_heights(levels) / 1.5
+    heights = usual_heights(levels)
     heights[2] *= 0.6
     bodies = tuple(ReadBody(level, (float(a), float(m), float(p))) for level, (a, m, p) in zip(levels, heights, strict=True))
     found = losses(bodies)
@@ -89,19 +94,31 @@ def test_losses_of_read_bodies_need_no_mask() -> None:
     assert losses(bodies[:2]) == {}
 
 
-def test_an_untrained_reader_gives_a_reading_of_any_size() -> None:
-    torch.manual_seed(0)
-    reading = read_film(np.zeros((100, 90), dtype=np.float32), ReaderNet().eval())
-    assert reading.view in ("frontal", "lateral", "left_oblique", "right_oblique")
+def test_a_fracture_is_seen_on_the_film_where_it_was_drawn() -> None:
+    """The fracture is seen where it was drawn, and none on a film of the same spine without it."""
+    asked = SpineAttributes(levels=("T12", "L1", "L2", "L3", "L4", "L5"), fractures=(Wish(level="L2", percent=40),))
+    sound = asked.model_copy(update={"fractures": ()})
+    body, whole = make_body(asked, 5), make_body(sound, 5)
+    films = [make_film(made, asked, "lateral", 5, look="procedural").film for made in (body, whole)]
+
+    def seen(film: np.ndarray, plan: Anatomy) -> dict[str, float]:
+        column = spine_column(plan.grid, plan.patient, asked.shown_levels, 90.0)
+        return losses(read_bodies(film, plan.patient, plan.grid, asked.shown_levels, column))
+
+    drawn = seen(films[0], body)
+    assert max(drawn, key=lambda level: drawn[level]) == "L2"
+    assert drawn["L2"] == pytest.approx(0.4, abs=0.1)
+    assert seen(films[1], whole)["L2"] < 0.12
 
 
-def test_the_readers_examples_show_bodies_on_lateral_films_only() -> None:
-    plain, frontal, rich, *obliques = examples_of(500_001)
-    assert plain.body is not None
-    assert rich.body is not None
-    assert 500 < plain.body.sum() < 8000
-    assert [example.body for example in (frontal, *obliques)] == [None] * 3
-    assert len({example.view for example in (plain, frontal, *obliques)}) == 4
-    # Both lateral films are of one patient, moved sideways: the bodies are the same.
-    assert plain.body.sum() == pytest.approx(rich.body.sum(), rel=0.02)
-    assert all(np.isfinite(example.film).all() and np.abs(example.film).max() <= 1 for example in (plain, rich, *obliques))
+def test_views_of_patients_it_never_saw_are_read() -> None:
+    reader = shipped_view_reader()
+    for view, film in zip(VIEW_CLASSES, views_of(990_001), strict=True):
+        assert reader.read(film) == view
+        assert reader.read(disturbed(film, np.random.default_rng(1))) == view
+
+
+def test_the_view_reader_is_trained_by_its_command(tmp_path: Path) -> None:
+    made = load_file(train(tmp_path, 2, 1, lambda line: None))
+    assert made["weights"].shape == (4, 320)
+    assert made["offsets"].shape == (4,)

@@ -138,8 +138,8 @@ def _grey(path: Path) -> NDArray[np.generic]:
         with Image.open(path) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise TooLarge(f"A picture may have {_MAX_PIXELS} pixels; this one has {image.width} x {image.height}.")
-            if (frames := getattr(image, "n_frames", 1)) > 1:
-                raise FileError(f"It holds {frames} pictures; give them as files of their own.")
+            if (pages := getattr(image, "n_frames", 1)) > 1:
+                raise FileError(f"It holds {pages} pictures; give them as files of their own.")
             if image.mode in ("I;16", "I", "F", "L"):
                 return np.asarray(image)
             colours = np.asarray(image.convert("RGB"))
