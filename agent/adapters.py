@@ -11,7 +11,7 @@ from core.types import Evidence, ToolResult
 from tools.base import Tool
 from tools.registry import Registry
 
-_EXAMPLES = 2
+_EXAMPLES = 1
 
 
 def as_langchain_tools(registry: Registry) -> list[BaseTool]:

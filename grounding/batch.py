@@ -29,6 +29,8 @@ def judge(sentence: str, evidence: Sequence[Item], closeness: Closeness | None =
         if needs_no_evidence(bare):
             return "no_evidence_needed", "says something about the program or asks"
         return "not_supported", "no evidence is given"
+    if bare.endswith("?") and not cited:
+        return "no_evidence_needed", "says something about the program or asks"
     moved = _other_place(bare, items)
     if moved:
         return "contradicted", moved

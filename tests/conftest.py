@@ -6,6 +6,10 @@ import asyncio
 import contextlib
 import os
 import socket
+
+# One thread each: two workers that each take both cores wait for each other more than they compute, and sums change their
+# order with the number of threads. Before anything imports NumPy or PyTorch; servers that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 from collections.abc import Iterator
 from pathlib import Path
 
