@@ -48,16 +48,6 @@ def ask(assistant: Assistant, conversation: str, question: str, stop: threading.
     return last.turn
 
 
-def busy(server: Server, within_s: float) -> bool:
-    """Whether the server says that it works; it counts a step only after it has sent what the step wrote."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if server.requests_running() > 0:
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def idle(server: Server, within_s: float) -> bool:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
