@@ -111,7 +111,8 @@ def _page(root: Path, command: Sequence[str], home: str) -> Iterator[float]:
             time.sleep(0.05)
         yield time.perf_counter() - started
     finally:
-        os.killpg(process.pid, 15)
+        if process.poll() is None:  # one that ended by itself is told above, and its number may be another's by now
+            os.killpg(process.pid, 15)
         process.wait()
 
 
