@@ -7,7 +7,6 @@ import queue
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -16,7 +15,7 @@ from pydantic import JsonValue
 from agent.branching import branch_files, branch_memory
 from agent.conversations import ConversationInfo, Feedback, Hit, Place
 from agent.documents import ATTACHED, handle_of
-from agent.ending import STOPPED, ended, in_words, telling_storage_faults
+from agent.ending import STOPPED, ended, telling_storage_faults
 from agent.events import Event, Queued, TurnDone
 from agent.fair_queue import FairQueue, Ticket
 from agent.ledger import TurnRun
@@ -26,6 +25,7 @@ from agent.responder import Responder
 from agent.sessions import Session, Sessions
 from agent.state import open_state
 from agent.status import Attached, ModelStatus, SampleCase
+from agent.turn_log import TurnLog
 from agent.turns import Asked, RunningTurn
 from core.audit import AuditLog
 from core.errors import ConsiliumError, InputError, SettingError, ToolCancelled
@@ -69,12 +69,12 @@ class Assistant:
         self._folder = self.state.sessions
         self._conversations = self.state.conversations
         self._checkpoints = self.state.checkpoints
+        self._turns = TurnLog(self._conversations, self.state.workers, self._audit)
         self._line = FairQueue(settings.turns_at_once, settings.turns_waiting, settings.turns_per_user)
         self._running: dict[str, RunningTurn] = {}
         self._sessions = Sessions(self._folder, settings, busy=self._running)
         self._responder = self._new_responder(settings, connect)
         self._watchers: list[Callable[[Turn], None]] = []
-        self._unwritten: dict[str, tuple[int, Turn]] = {}
         for conversation in self._conversations.expire(settings.session_days):
             self._remove_files(conversation)
 
@@ -344,7 +344,7 @@ class Assistant:
         ticket = self._line.enter(owner)
         try:
             with telling_storage_faults():
-                turn, position = self._begun(conversation, session, asked)
+                turn, position = self._turns.begin(conversation, session.store, asked)
         except BaseException:
             self._line.give_up(ticket)
             raise
@@ -368,7 +368,7 @@ class Assistant:
                 done = self._in_its_place(ticket, conversation, asked, turn, run, running)
             finally:
                 self._running.pop(conversation, None)
-                done = self._stored(conversation, position, done)
+                done = self._turns.end(conversation, position, done)
                 for watcher in self._watchers:
                     watcher(done)
                 emit(TurnDone(turn=done))
@@ -376,42 +376,6 @@ class Assistant:
         self._running[conversation] = running
         running.begin(work)
         return running
-
-    def _begun(self, conversation: str, session: Session, asked: Asked) -> tuple[Turn, int]:
-        """A new turn, written down as begun, and its position."""
-        session.store.touch()
-        self._write_left(conversation)
-        position = self._conversations.count(conversation)
-        handles = tuple(artifact.handle for artifact in session.store.list())
-        turn = Turn(id=str(position + 1), question=asked.question, attached=handles, started=datetime.now(UTC))
-        if asked.position not in (None, position) or not self._take(conversation, position, turn):
-            raise InputError("The last question is still being answered; wait for it or stop it.")
-        return turn, position
-
-    def _take(self, conversation: str, position: int, turn: Turn) -> bool:
-        """Take the conversation for a turn; one that a dead process held is freed first."""
-        if self._conversations.begin(conversation, position, turn):
-            return True
-        self._conversations.mark_interrupted(self.state.workers.is_gone)
-        return self._conversations.begin(conversation, position, turn)
-
-    def _stored(self, conversation: str, position: int, done: Turn) -> Turn:
-        """The turn as it was written down; one that could not be says so, and is written when the next one begins."""
-        try:
-            self._conversations.end(conversation, position, done)
-        except Exception as error:  # whatever the database's driver raises: an answer that is there must be told
-            text, kind = in_words(error, "")
-            done = done.model_copy(update={"error": text, "error_kind": kind})
-            self._unwritten[conversation] = (position, done)
-        self._note_turn(conversation, done)
-        return done
-
-    def _write_left(self, conversation: str) -> None:
-        """Write the end of a turn that the database did not take when it came."""
-        left = self._unwritten.get(conversation)
-        if left is not None:
-            self._conversations.end(conversation, *left)
-            del self._unwritten[conversation]
 
     def _in_its_place(
         self, ticket: Ticket, conversation: str, asked: Asked, turn: Turn, run: TurnRun, running: RunningTurn
@@ -428,13 +392,6 @@ class Assistant:
         log_call(record)
         known = record.name if record.name in self._registry.names() else "unknown"
         self._audit.write("tool", name=known, status=record.status, seconds=record.seconds)
-
-    def _note_turn(self, conversation: str, turn: Turn) -> None:
-        answer = turn.answer
-        ended = "error" if turn.error or answer is None else "abstained" if answer.abstained else "answered"
-        elsewhere = answer is not None and answer.provenance is not None and bool(answer.provenance.endpoint)
-        digest = self._audit.digest(turn.model_dump_json().encode())
-        self._audit.write("turn", conversation=conversation, ended=ended, endpoint=int(elsewhere), digest=digest)
 
     def _new_responder(self, settings: Settings, connect: Connect) -> Responder:
         return Responder(settings, connect, self._registry, self._checkpoints, self._folder)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from core.types import Artifact, ToolResult
+from core.types import Artifact, ArtifactKind, ToolResult
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ class Situation:
     question: str
     artifacts: tuple[Artifact, ...] = ()
     earlier: tuple[PlannedCall, ...] = field(default=())
+
+    def kinds(self) -> set[ArtifactKind]:
+        """The kinds of what is attached."""
+        return {artifact.kind for artifact in self.artifacts}
 
     def last_image(self) -> str | None:
         """The image of the newest call that had one."""
